@@ -1,0 +1,127 @@
+"""[worker] The main loop of a worker process.
+
+The main thread reads messages in order: it applies what changed, computes the variables of each job (so a job sees
+the state of the moment it was sent, as a fork of the controller would) and gives the job to a thread. It ends at
+end-of-file, which is how both an orderly end and the death of the controller look from here.
+
+Nothing that the worker inherited may run at its end (exit handlers, buffered output, other threads' locks), so it
+leaves through ``os._exit``, and a timer does so after LEAVE_SECONDS if closing the connections takes longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle  # nosec B403 - see objects
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mitopatch.runtime import frames, objects
+from mitopatch.runtime.objects import Registry
+from mitopatch.runtime.seam import ControllerSeam, HandBack, Job, WorkerSeam
+from mitopatch.runtime.states import LEAVE_SECONDS
+
+LOG = logging.getLogger(__name__)
+
+#: More threads than any sane `forks`; a thread is made only when all others are busy.
+MAX_THREADS = 5000
+
+
+def main(sock: socket.socket, index: int, seam: ControllerSeam, registry: Registry) -> None:
+    """[worker] Serve jobs until the controller is gone; does not return."""
+    status = 1
+    try:
+        _own_session()
+        channel = frames.Channel(sock)
+        registry.activate()
+        serve(channel, seam.enter_worker(channel, registry))
+        status = 0
+    except BaseException:
+        LOG.exception("worker %d", index)
+    finally:
+        os._exit(status)
+
+
+def _own_session() -> None:
+    # Its own session: Ctrl-C in the terminal goes to the controller, which decides (as upstream's workers do from 2.19).
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    if os.path.exists(os.devnull):
+        with open(os.devnull, "rb") as null:
+            os.dup2(null.fileno(), 0)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+
+
+def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
+    """[worker] Read messages and run jobs; returns at end-of-file, after LEAVE_SECONDS at most."""
+    threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="task")
+    while True:
+        frame = channel.receive()
+        if frame is None:
+            break
+        kind, number, payload = frame
+        if kind == frames.JOB:
+            _take(channel, seam, threads, pickle.loads(payload))  # noqa: S301 - from our controller
+        elif kind == frames.HOST_OPERATION:
+            host, data = pickle.loads(payload)  # noqa: S301
+            seam.note(host, data)
+        elif kind == frames.OPERATION:
+            seam.apply(objects.load(payload))
+        elif kind == frames.OBJECTS:
+            objects.load(payload)
+        elif kind == frames.UPDATE:
+            known, changed = objects.load(payload)
+            objects.update(known, changed)
+        elif kind == frames.STATE:
+            seam.set_state(objects.load(payload))
+        elif kind == frames.REPLY:
+            seam.reply(number, pickle.loads(payload))  # noqa: S301
+        elif kind == frames.CALL:
+            method, arguments = pickle.loads(payload)  # noqa: S301
+            seam.call(method, arguments)
+    timer = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+    seam.close()
+    os._exit(0)
+
+
+def _take(channel: frames.Channel, seam: WorkerSeam, threads: ThreadPoolExecutor, job: Job) -> None:
+    try:
+        prepared = seam.prepare(job)
+    except Exception as exc:
+        # Upstream computes the variables in the controller and lets an error end the play there: let it do so.
+        LOG.debug("job %d handed back", job.number, exc_info=True)
+        _hand_back(channel, job.number, f"its variables: {type(exc).__name__}")
+        return
+    threads.submit(_run, channel, seam, job.number, prepared)
+
+
+def _run(channel: frames.Channel, seam: WorkerSeam, number: int, prepared: Any) -> None:
+    try:
+        sent = seam.run(prepared)
+    except HandBack as back:
+        _hand_back(channel, number, back.reason)
+        return
+    except BaseException:
+        LOG.exception("job %d", number)
+        sent = False
+    if not sent:
+        _send(channel, frames.CRASHED, number)
+
+
+def _hand_back(channel: frames.Channel, number: int, reason: str) -> None:
+    _send(channel, frames.HANDBACK, number, reason.encode("utf-8", "replace"))
+
+
+def _send(channel: frames.Channel, kind: int, number: int, payload: bytes = b"") -> None:
+    try:
+        channel.send(kind, number, payload)
+    except OSError:
+        LOG.debug("the controller is gone")  # the main thread sees end-of-file

@@ -1,0 +1,311 @@
+"""[controller] The persistent workers: start them late, give each host an owner, send jobs, take results, survive deaths.
+
+Guarantees:
+- a message that a worker got is applied in the order in which the controller made it, before any job sent later;
+- every job that was sent ends exactly once: with a result, handed back, or lost with its worker;
+- ``stop`` leaves no process behind and takes at most STOP_SECONDS + TERM_SECONDS and a moment;
+- all methods but the reading threads' own are called from the controller's main thread, which is also the one that forks.
+
+The reading thread of a worker and the main thread share ``_jobs`` (dictionary operations, atomic under the GIL) and
+the ``Wake``. A worker that dies: its reading thread sees end-of-file, waits for the process, reports the jobs it
+still had as lost, and wakes the main thread; the main thread starts another worker at the next dispatch. A result
+and the end of its job are one message, so a worker cannot die between the two.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle  # nosec B403 - see objects
+import signal
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+from mitopatch.runtime import child, frames, settings
+from mitopatch.runtime.objects import Registry
+from mitopatch.runtime.seam import ControllerSeam, Job
+from mitopatch.runtime.states import MAX_REPLACEMENTS, STOP_SECONDS, TERM_SECONDS, Stage, State
+from mitopatch.runtime.wake import Wake
+
+LOG = logging.getLogger(__name__)
+
+
+class Flight:
+    """[controller] A job on its way: whom to tell how it ended."""
+
+    __slots__ = ("host", "task", "done", "handed_back", "crashed")
+
+    def __init__(self, host: str, task: Any, done: Callable[[], None], handed_back: Callable[[str], None], crashed: Callable[[], None]) -> None:
+        self.host = host
+        self.task = task
+        self.done = done
+        self.handed_back = handed_back
+        self.crashed = crashed
+
+
+class Worker:
+    """[controller] Handle of one worker process."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.stage = Stage()
+        self.process: Any = None
+        self.channel: Optional[frames.Channel] = None
+        self.reader: Optional[threading.Thread] = None
+        self.hosts: Set[str] = set()
+        self.flights: Dict[int, Flight] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether jobs may be sent."""
+        return self.stage.state is State.RUNNING
+
+
+class NoWorker(Exception):
+    """[controller] No worker can be had: take the fork route."""
+
+
+class Pool:
+    """[controller] All workers of one run."""
+
+    def __init__(self, seam: ControllerSeam, wake: Wake, size: Optional[int] = None) -> None:
+        self._seam = seam
+        self._wake = wake
+        self._workers: List[Optional[Worker]] = [None] * (size or settings.workers())
+        self._owner: Dict[str, int] = {}
+        self._load = [0] * len(self._workers)
+        self._next_job = 0
+        self._started = 0
+        self._owner_pid = os.getpid()
+        self._broken = False
+        self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",))
+        os.register_at_fork(after_in_child=self._forget)
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    @property
+    def started(self) -> bool:
+        """Whether any worker was ever started (before that, nothing needs to be sent to anybody)."""
+        return self._started > 0
+
+    def live(self) -> List[Worker]:
+        """The workers that can be sent messages."""
+        return [worker for worker in self._workers if worker is not None and worker.running]
+
+    def _forget(self) -> None:
+        # In a child: these sockets are the controller's. Held open here, a worker would not notice the controller's death.
+        for worker in self._workers:
+            if worker is not None and worker.channel is not None:
+                worker.channel.close()
+
+    def _start(self, index: int) -> Worker:
+        if self._broken:
+            raise NoWorker("too many workers died")
+        worker = Worker(index)
+        ours, theirs = frames.pair()
+        worker.channel = frames.Channel(ours)
+        worker.process = self._seam.process(child.main, (theirs, index, self._seam, self.registry))
+        self._workers[index] = worker  # before the fork, so that the child closes our end too
+        try:
+            with self._seam.fork_guard():
+                worker.process.start()
+        except OSError as exc:
+            self._workers[index] = None
+            ours.close()
+            theirs.close()
+            self._broken = True
+            raise NoWorker(str(exc)) from exc
+        theirs.close()
+        worker.stage.to(State.RUNNING)
+        self._started += 1
+        if self._started > len(self._workers) + MAX_REPLACEMENTS:
+            self._broken = True
+        path = settings.pid_file()
+        if path:
+            with open(path, "a", encoding="utf-8") as handle:
+                handle.write(f"worker {index} {worker.process.pid}\n")
+        worker.reader = threading.Thread(target=self._read, args=(worker,), name=f"mitopatch-worker-{index}", daemon=True)
+        worker.reader.start()
+        return worker
+
+    def worker_for(self, host: str) -> Worker:
+        """The worker that owns ``host``, started if need be; raises NoWorker if none can be had."""
+        index = self._owner.get(host)
+        if index is None:
+            index = min(range(len(self._workers)), key=self._load.__getitem__)
+            self._owner[host] = index
+            self._load[index] += 1
+        worker = self._workers[index]
+        if worker is None or not worker.running:
+            worker = self._start(index)
+        worker.hosts.add(host)
+        return worker
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def broadcast(self, kind: int, payload: bytes, number: int = 0) -> None:
+        """Send the same message to every live worker; those not started yet will have it by their fork."""
+        for worker in self.live():
+            self._send(worker, kind, number, payload)
+
+    def _send(self, worker: Worker, kind: int, number: int, payload: bytes) -> None:
+        if worker.channel is None:
+            return
+        try:
+            worker.channel.send(kind, number, payload)
+        except OSError:
+            LOG.debug("worker %d is gone", worker.index)  # its reader finds out, and reports what was lost
+
+    def share(self, obj: Any) -> int:
+        """The number of ``obj``; what the workers lack of it is sent. Raises Unshippable."""
+        number = self.registry.number(obj)
+        if number is None:
+            data = self.registry.dump(obj)
+            self.broadcast(frames.OBJECTS, data)
+            return self.registry.number(obj) or 0
+        changed = self.registry.changes(number)
+        if changed:
+            self.broadcast(frames.UPDATE, self.registry.dump((number, changed)))
+        return number
+
+    def send_job(self, worker: Worker, task: Any, job: Tuple[str, int, int, int, int], flight: Flight) -> int:
+        """Send a job ``(host, task, play, play_context, slot)``; its number. ``flight`` is told how it ends."""
+        self._next_job += 1
+        number = self._next_job
+        worker.flights[number] = flight
+        self._send(worker, frames.JOB, number, pickle.dumps(Job(number, *job), protocol=5))
+        if not worker.running:  # it died meanwhile; its reader may have looked before the flight was there
+            self._lose(worker)
+        return number
+
+    def reply(self, worker: Worker, number: int, value: Any) -> None:
+        """Send the answer to the prompt of a job."""
+        self._send(worker, frames.REPLY, number, pickle.dumps(value, protocol=5))
+
+    def call(self, host: str, method: str, arguments: Tuple[Any, ...]) -> None:
+        """Have the owner of ``host``, if it has one already, run a method of its seam."""
+        index = self._owner.get(host)
+        worker = self._workers[index] if index is not None else None
+        if worker is not None and worker.running:
+            self._send(worker, frames.CALL, 0, pickle.dumps((method, arguments), protocol=5))
+
+    def in_flight(self) -> int:
+        """Number of jobs that have not ended."""
+        return sum(len(worker.flights) for worker in self._workers if worker is not None)
+
+    # -- the reading threads ------------------------------------------------------------------------------------
+
+    def _read(self, worker: Worker) -> None:
+        channel = worker.channel
+        if channel is None:
+            return
+        while True:
+            frame = channel.receive()
+            if frame is None:
+                break
+            kind, number, payload = frame
+            if kind == frames.QUEUE:
+                self._seam.forward(payload)
+                continue
+            flight = worker.flights.pop(number, None)
+            if flight is None:
+                continue
+            if kind == frames.RESULT:
+                self._seam.forward(payload)
+                flight.done()
+            elif kind == frames.HANDBACK:
+                flight.handed_back(payload.decode("utf-8", "replace"))
+            elif kind == frames.CRASHED:
+                flight.crashed()
+            self._wake.set()
+        self._reap(worker)
+
+    def _reap(self, worker: Worker) -> None:
+        worker.process.join(STOP_SECONDS)
+        if worker.process.is_alive():  # it closed its socket and does not end
+            worker.process.kill()
+            worker.process.join()
+        leaving = worker.stage.state is State.LEAVING
+        worker.stage.to(State.DEAD)
+        if not leaving:
+            self._lose(worker)
+        self._wake.set()
+
+    def _lose(self, worker: Worker) -> None:
+        how = ending(worker.process.exitcode)
+        flights = []
+        while worker.flights:
+            try:
+                flights.append(worker.flights.popitem()[1])
+            except KeyError:
+                break
+        if flights:
+            hosts = ", ".join(sorted({flight.host for flight in flights})[:5])
+            self._seam.warn(_lost_worker(worker.index, worker.process.pid, how, len(flights), hosts))
+        for flight in flights:
+            self._seam.lost(flight.host, flight.task, f"mitopatch: the worker that ran this task {how}.")
+            flight.done()
+        self._wake.set()
+
+    # -- stopping -----------------------------------------------------------------------------------------------
+
+    def stop(self, quick: bool = False) -> None:
+        """End all workers: end-of-file, then TERM, then KILL, each with its time. ``quick``: start with TERM."""
+        if os.getpid() != self._owner_pid:
+            return  # a fork of the controller that ends in the ordinary way must not stop our workers
+        workers = [worker for worker in self._workers if worker is not None]
+        for worker in workers:
+            if worker.running and worker.channel is not None:
+                worker.stage.to(State.LEAVING)
+                worker.channel.end()
+        self._wait(workers, 0.3 if quick else STOP_SECONDS)
+        self._signal(workers, signal.SIGTERM)
+        self._wait(workers, TERM_SECONDS)
+        self._signal(workers, signal.SIGKILL)
+        self._wait(workers, TERM_SECONDS)
+        for worker in workers:
+            if worker.channel is not None and (worker.reader is None or not worker.reader.is_alive()):
+                worker.channel.close()
+        self._workers = [None] * len(self._workers)
+        self._owner.clear()
+        self._load = [0] * len(self._workers)
+
+    def recycle(self) -> None:
+        """End all workers so that the next dispatch forks new ones with everything as it is now: slow, always right.
+
+        Called between tasks only; jobs in flight would be lost.
+        """
+        self.stop()
+
+    @staticmethod
+    def _wait(workers: List[Worker], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for worker in workers:
+            if worker.reader is not None:
+                worker.reader.join(max(0.0, deadline - time.monotonic()))
+
+    @staticmethod
+    def _signal(workers: List[Worker], number: int) -> None:
+        for worker in workers:
+            if worker.reader is not None and worker.reader.is_alive() and worker.process.pid:
+                try:
+                    os.kill(worker.process.pid, number)
+                except ProcessLookupError:
+                    continue
+
+
+def ending(code: Optional[int]) -> str:
+    """How a process ended, in words: ``was killed by SIGKILL`` or ``ended with exit status 3``."""
+    if code is not None and code < 0:
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+    return f"ended with exit status {code}"
+
+
+def _lost_worker(index: int, pid: int, how: str, count: int, hosts: str) -> str:
+    from mitopatch import errors
+
+    return errors.worker_lost(index, pid, how, count, hosts)

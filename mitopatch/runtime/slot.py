@@ -1,0 +1,93 @@
+"""[controller] What sits in a worker slot of upstream's strategy in place of one WorkerProcess per host-task.
+
+Upstream constructs it, calls ``start``, asks ``is_alive`` until the slot is free, reads ``exitcode`` (anything but
+0 or None ends the run), ``pid`` (to pass signals on, from 2.19.4), calls ``terminate`` and, from 2.19, ``close``; answers
+to prompts go to ``worker_queue`` (from 2.15).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+#: Starts the task somewhere: returns nothing, calls the slot back.
+Start = Callable[["Slot"], None]
+
+
+class ReplyQueue:
+    """[controller] The writing end of a job's prompt answers (``WorkerProcess.worker_queue``)."""
+
+    def __init__(self, put: Callable[[Any], None]) -> None:
+        self.put = put
+
+
+class Slot:
+    """[controller] One host-task: a job of a persistent worker, or upstream's own forked worker."""
+
+    def __init__(self, start: Start, worker_id: int) -> None:
+        self._start = start
+        self._busy = False
+        self._crashed = False
+        self._fork: Any = None
+        self.worker_id = worker_id
+        self.worker_queue: Any = None
+
+    def start(self) -> None:
+        """Dispatch the task (upstream: ``WorkerProcess.start``)."""
+        self._busy = True
+        self._start(self)
+
+    def is_alive(self) -> bool:
+        """Whether the slot is taken."""
+        if self._fork is not None:
+            return bool(self._fork.is_alive())
+        return self._busy
+
+    @property
+    def forked(self) -> bool:
+        """Whether upstream's own worker runs here."""
+        return self._fork is not None
+
+    @property
+    def exitcode(self) -> Optional[int]:
+        """Exit status as of a process: 1 if the task ended without a result, as upstream's worker would have."""
+        if self._fork is not None:
+            code: Optional[int] = self._fork.exitcode
+            return code
+        return 1 if self._crashed else None if self._busy else 0
+
+    @property
+    def pid(self) -> Optional[int]:
+        """Process to signal: only a forked worker; a persistent worker is told by its pool."""
+        return self._fork.pid if self._fork is not None else None
+
+    def take_fork(self, process: Any) -> None:
+        """Hold upstream's worker, already constructed, and start it."""
+        self._fork = process
+        queue = getattr(process, "worker_queue", None)
+        if queue is not None:
+            self.worker_queue = queue
+        process.start()
+
+    def done(self) -> None:
+        """The result has arrived."""
+        self._busy = False
+
+    def crashed(self) -> None:
+        """The task ended without a result."""
+        self._crashed = True
+        self._busy = False
+
+    def terminate(self) -> None:
+        """Upstream's last resort at the end of a play; a persistent worker is stopped by its pool."""
+        if self._fork is not None:
+            self._fork.terminate()
+
+    def join(self, timeout: Optional[float] = None) -> None:
+        """Wait for a forked worker."""
+        if self._fork is not None:
+            self._fork.join(timeout)
+
+    def close(self) -> None:
+        """Let go of a forked worker's resources (upstream, from 2.19, before it reuses the slot)."""
+        if self._fork is not None:
+            self._fork.close()

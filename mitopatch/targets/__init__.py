@@ -1,0 +1,1 @@
+"""The target side: Mitogen's master in a worker, and the connections it makes. The only place that imports Mitogen."""

@@ -1,0 +1,172 @@
+"""[worker] Mitogen's master inside a worker.
+
+Router, broker and services live in the worker whose tasks use them, so a task's request to them is a method call and
+nothing listens on a socket. This is ansible_mitogen's own interface for another process model
+(``ansible_mitogen.process.WorkerModel`` and ``Binding``); its connection and action plugins do not know the difference.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import threading
+from typing import Any, Callable
+
+import ansible_mitogen.connection
+import ansible_mitogen.loaders
+import ansible_mitogen.logging
+import ansible_mitogen.process
+import ansible_mitogen.services
+import ansible_mitogen.strategy
+import mitogen.core
+import mitogen.master
+import mitogen.service
+
+LOG = logging.getLogger(__name__)
+
+#: Threads that serve requests of targets (files, module dependencies); connections are made by the task's own thread.
+SERVICE_THREADS = 8
+#: File descriptors that one target may need at its worst moment (streams, standard error, a latch).
+DESCRIPTORS_PER_HOST = 12
+
+
+class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[misc]
+    """ansible_mitogen's register of connections, made safe for callers on many threads.
+
+    It answers the waiting callers before it records the answer; a caller in between would connect a second time.
+    One lock per set of parameters closes that gap: other targets connect meanwhile.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gates_lock = threading.Lock()
+        self._gates: dict = {}
+
+    @classmethod
+    def name(cls) -> str:
+        """The name under which ansible_mitogen's plugins ask for it."""
+        return "ansible_mitogen.services.ContextService"
+
+    def _wait_or_start(self, spec: Any, via: Any = None) -> Any:
+        key = ansible_mitogen.services.key_from_dict(via=via, **spec)
+        with self._gates_lock:
+            gate = self._gates.setdefault(key, threading.Lock())
+        with gate:
+            return super()._wait_or_start(spec, via=via)
+
+
+class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: ignore[misc]
+    """ansible_mitogen's scanner of module dependencies, one scan at a time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._scan_lock = threading.Lock()
+
+    @classmethod
+    def name(cls) -> str:
+        """The name under which ansible_mitogen's planner asks for it."""
+        return "ansible_mitogen.services.ModuleDepService"
+
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())
+    def scan(self, **kwargs: Any) -> Any:
+        """See the base class."""
+        with self._scan_lock:
+            return super().scan(**kwargs)
+
+
+class _Binding(ansible_mitogen.process.Binding):  # type: ignore[misc]
+    def __init__(self, master: "Master") -> None:
+        self._master = master
+
+    def get_child_service_context(self) -> Any:
+        return self._master.myself
+
+    def get_service_context(self) -> None:
+        return None  # this process
+
+    def close(self) -> None:
+        return None  # connections live as long as the worker
+
+
+class _Model(ansible_mitogen.process.WorkerModel):  # type: ignore[misc]
+    def __init__(self, master: "Master") -> None:
+        self._binding = _Binding(master)
+
+    def on_strategy_start(self) -> None:
+        return None
+
+    def on_strategy_complete(self) -> None:
+        return None
+
+    def get_binding(self, inventory_name: str) -> _Binding:
+        return self._binding
+
+
+class Master:
+    """The connections of one worker. Made after the fork, before the first task."""
+
+    #: Connection plugins that Mitogen replaces, by upstream's short name.
+    connections = frozenset(ansible_mitogen.strategy.REDIRECTED_CONNECTION_PLUGINS)
+
+    def __init__(self, hosts: int) -> None:
+        """``hosts``: number of hosts in the inventory, for the limit of open files."""
+        _raise_file_limit(hosts)
+        ansible_mitogen.process.MuxProcess.cls_original_env = dict(os.environ)
+        ansible_mitogen.logging.set_process_name("mitopatch")
+        ansible_mitogen.logging.setup()
+        self._broker = mitogen.master.Broker(install_watcher=False)
+        self.router = mitogen.master.Router(broker=self._broker, max_message_size=ansible_mitogen.process.MAX_MESSAGE_SIZE)
+        self.myself = self.router.myself()
+        ansible_mitogen.process._setup_responder(self.router.responder)
+        self._pool = mitogen.service.get_or_create_pool(size=SERVICE_THREADS, router=self.router)
+        for service in (
+            mitogen.service.FileService,
+            mitogen.service.PushFileService,
+            ContextService,
+            ModuleDepService,
+        ):
+            self._pool.add(service(router=self.router))
+        ansible_mitogen.process.set_worker_model(_Model(self))
+
+    def install(self, connection: Any, on_connect: Callable[[], None], on_failure: Callable[[], Any]) -> None:
+        """Install ansible_mitogen's plugin wrappers in this process.
+
+        ``connection`` replaces ``connection_loader.get_with_context``; ``on_connect`` is told that a task has reached its
+        target, ``on_failure`` that Mitogen could not connect (it may raise HandBack).
+        """
+        wrappers = ansible_mitogen.strategy.AnsibleWrappers()
+        wrappers._add_plugin_paths()
+        ansible_mitogen.loaders.action_loader.get_with_context = ansible_mitogen.strategy.wrap_action_loader__get_with_context
+        ansible_mitogen.loaders.connection_loader.get_with_context = connection
+        upstream = ansible_mitogen.connection.Connection._connect_stack
+
+        def connect_stack(self: Any, stack: Any) -> Any:
+            try:
+                result = upstream(self, stack)
+            except Exception:
+                on_failure()
+                raise
+            on_connect()
+            return result
+
+        ansible_mitogen.connection.Connection._connect_stack = connect_stack
+
+    def close(self) -> None:
+        """Close all connections; targets end their interpreters at end-of-file."""
+        self._broker.shutdown()
+        self._broker.join()
+
+
+def _raise_file_limit(hosts: int) -> None:
+    # Only where needed: modules on a local connection inherit the limit, and plain Ansible does not raise it.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 256 + hosts * DESCRIPTORS_PER_HOST
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    except (ValueError, OSError):
+        LOG.debug("cannot raise the limit of open files to %d", limit)
+

@@ -1,0 +1,92 @@
+"""[controller] The declarations that all families share; a bundle states what is different in its series."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Tuple
+
+from mitopatch.declare import Declaration, Relies, StandIn, Wrap
+from mitopatch.versions import plugin_lock
+from mitopatch.versions.control import Patches
+
+UPSTREAM = "https://github.com/ansible/ansible/blob/stable-{series}/lib/ansible/{path}"
+
+STRATEGY = "ansible.plugins.strategy"
+TQM = "ansible.executor.task_queue_manager"
+VARIABLES = "ansible.vars.manager"
+INVENTORY = "ansible.inventory.manager"
+LOADER = "ansible.plugins.loader"
+WORKER = "ansible.executor.process.worker"
+
+GET_VARS = ("self", "play", "host", "task", "include_hostvars", "include_delegate_to", "use_cache", "_hosts", "_hosts_all", "stage")
+WORKER_INIT = ("self", "final_q", "task_vars", "host", "task", "play_context", "loader", "variable_manager", "shared_loader_obj", "worker_id")
+FIND = ("self", "name", "mod_type", "ignore_deprecated", "check_aliases", "collection_list")
+FOREVER = "ansible-core has persistent workers of its own"
+
+
+def bundle_declarations(
+    series: str,
+    patches: Patches,
+    *,
+    worker_init: Sequence[str] = WORKER_INIT,
+    get_vars: Sequence[str] = GET_VARS,
+    add_dynamic_host: Sequence[str] = ("self", "host_info", "result_item"),
+    add_dynamic_group: Sequence[str] = ("self", "host", "result_item"),
+    relies: Sequence[str] = ("WorkerProcess._run",),
+) -> Tuple[Declaration, ...]:
+    """All declarations of a series."""
+
+    def facts(module: str, undo_when: str, why: str) -> dict:
+        path = module.replace("ansible.", "", 1).replace(".", "/")
+        path += "/__init__.py" if module == STRATEGY else ".py"
+        return {"why": why, "upstream": UPSTREAM.format(series=series, path=path), "undo_when": undo_when}
+
+    def wrap(module: str, name: str, wrapper: Any, signature: Sequence[str], why: str, undo_when: str = FOREVER) -> Wrap:
+        return Wrap(module, name, wrapper, tuple(signature), **facts(module, undo_when, why))
+
+    def stand_in(module: str, name: str, make: Any, why: str, signature: Optional[Sequence[str]] = None) -> StandIn:
+        return StandIn(module, name, make, **facts(module, FOREVER, why), signature=signature)
+
+    replayed = "the workers must do the same to their replica"
+    one_thread = "a second thread would see half-imported plugins"
+    locks = "upstream's plugin loader is safe for threads"
+    return (
+        *(Relies(WORKER, name, **facts(WORKER, FOREVER, "the worker's threads run this body on objects of ours")) for name in relies),
+        wrap(LOADER, "PluginLoader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),
+        wrap(LOADER, "Jinja2Loader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),
+        wrap(LOADER, "PluginLoader.find_plugin_with_context", plugin_lock.locked, FIND, one_thread, locks),
+        wrap(LOADER, "PluginLoader.all", plugin_lock.locked_iteration, ("self", "args", "kwargs"), one_thread, locks),
+        wrap(LOADER, "Jinja2Loader.all", plugin_lock.locked_iteration, ("self", "args", "kwargs"), one_thread, locks),
+        wrap(LOADER, "PluginLoader.add_directory", patches.add_directory, ("self", "directory", "with_subdir"), replayed),
+        wrap(VARIABLES, "VariableManager.get_vars", patches.get_vars, get_vars, "a worker first applies what it noted of the host"),
+        *(
+            wrap(VARIABLES, f"VariableManager.{name}", patches.host_mutator(name), ("self", *parameters), replayed)
+            for name, parameters in (
+                ("set_host_facts", ("host", "facts")),
+                ("set_nonpersistent_facts", ("host", "facts")),
+                ("set_host_variable", ("host", "varname", "value")),
+                ("clear_facts", ("hostname",)),
+            )
+        ),
+        *(
+            wrap(INVENTORY, f"InventoryManager.{name}", patches.mutator("inventory", name), signature, replayed)
+            for name, signature in (
+                ("add_dynamic_host", add_dynamic_host),
+                ("add_dynamic_group", add_dynamic_group),
+                ("restrict_to_hosts", ("self", "restriction")),
+                ("remove_restriction", ("self",)),
+                ("subset", ("self", "subset_pattern")),
+            )
+        ),
+        wrap(INVENTORY, "InventoryManager.refresh_inventory", patches.refresh_inventory, ("self",), "the workers start anew with the new inventory"),
+        wrap("ansible.parsing.dataloader", "DataLoader.set_basedir", patches.mutator("loader", "set_basedir"), ("self", "basedir"), replayed),
+        wrap(STRATEGY, "StrategyBase.__init__", patches.strategy_init, ("self", "tqm"), "results wake the main thread; variables come lazily"),
+        wrap(STRATEGY, "StrategyBase.add_tqm_variables", patches.add_tqm_variables, ("self", "vars", "play"), "lazy variables stay lazy"),
+        wrap(
+            STRATEGY, "StrategyBase._execute_meta", patches.execute_meta, ("self", "task", "play_context", "iterator", "target_host"),
+            "reset_connection concerns the worker that has the connection",
+        ),
+        wrap(TQM, "TaskQueueManager.cleanup", patches.cleanup, ("self",), "the end of a run ends the workers"),
+        stand_in(STRATEGY, "WorkerProcess", patches.worker_process, "a host-task is a job of a persistent worker", worker_init),
+        stand_in(STRATEGY, "time", patches.clock, "wait for a result, not for a time"),
+        stand_in("ansible.plugins.strategy.free", "time", patches.clock, "wait for a result, not for a time"),
+    )  # fmt: skip

@@ -1,0 +1,50 @@
+"""What differs between families of ansible-core releases for the engine, as one small interface."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, Dict
+
+from mitopatch.versions import streams
+
+
+class Family(abc.ABC):
+    """Implemented once per family head (``v2_11``, ``v2_15``, ``v2_19``, ``v2_21``)."""
+
+    @abc.abstractmethod
+    def upstream_worker(self, original: Any, arguments: Dict[str, Any]) -> Any:
+        """[controller] Construct upstream's own WorkerProcess."""
+
+    @abc.abstractmethod
+    def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
+        """[controller] Put the result of a host-task whose worker died on the final queue."""
+
+    @abc.abstractmethod
+    def run(self, thread_worker: Any) -> None:
+        """[worker] Run a task on this thread, in the surroundings that ``WorkerProcess.run`` gives it."""
+
+    def fact_cache(self, manager: Any, overlay: Any) -> None:
+        """[worker] Put ``overlay(plugin)`` in place of the variable manager's fact cache plugin."""
+        manager._fact_cache = overlay(manager._fact_cache)
+
+    def start(self, worker: Any) -> None:
+        """[worker] What a worker of this family does once, before its first task."""
+
+
+class KeywordFamily(Family):
+    """From 2.19: workers are constructed by keyword, leave the terminal, and run a task in an ambient context."""
+
+    def upstream_worker(self, original: Any, arguments: Dict[str, Any]) -> Any:
+        return original(**arguments)
+
+    def start(self, worker: Any) -> None:
+        streams.detach()
+
+    def run(self, thread_worker: Any) -> None:
+        streams.begin()
+        with self.context(thread_worker):
+            thread_worker._run()
+
+    @abc.abstractmethod
+    def context(self, thread_worker: Any) -> Any:
+        """[worker] The ambient context of a task (``WorkerProcess.run``)."""

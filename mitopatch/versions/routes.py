@@ -1,0 +1,97 @@
+"""[worker] Which connection, become and action plugins a task on a thread gets.
+
+Connections that Mitogen speaks go to its plugins. For any other, and for become methods that have not earned the
+thread route, the task is handed back before anything was done for it; in the middle of a loop, where that is too
+late, upstream's own plugin serves on the thread.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List
+
+from ansible.plugins import loader as plugin_loader
+
+from mitopatch.runtime.seam import HandBack
+
+#: Become methods for the thread route, by the plugin's last name.
+BECOME = frozenset({"sudo"})
+
+_PREFIXES = ("ansible.builtin.", "ansible.legacy.")
+
+
+def _short(name: str) -> str:
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+def hand_back(reason: str) -> bool:
+    """Raise HandBack if the task of this thread can still be handed back; False if it is too late for that."""
+    from mitopatch.versions import work
+
+    prepared = work.current_task()
+    if prepared is None or prepared.touched:
+        return False
+    raise HandBack(reason)
+
+
+def touched() -> None:
+    """The task of this thread has reached its target: from now on it stays here."""
+    from mitopatch.versions import work
+
+    prepared = work.current_task()
+    if prepared is not None:
+        prepared.touched = True
+
+
+def install(master: Any) -> None:
+    """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
+    master.install(connection=connection_wrapper(master), on_connect=touched, on_failure=lambda: hand_back("connection failed"))
+    get_become = plugin_loader.become_loader.get
+
+    def become(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name and _short(name) not in BECOME:
+            hand_back(f"become method {name}")
+        return get_become(name, *args, **kwargs)
+
+    plugin_loader.become_loader.get = become
+
+
+def connection_wrapper(master: Any) -> Any:
+    """``connection_loader.get_with_context`` for tasks on threads."""
+    upstream = plugin_loader.connection_loader.get_with_context
+
+    def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
+        short = _short(name)
+        if short in master.connections:
+            return upstream("mitogen_" + short, *args, **kwargs)
+        if not short.startswith("mitogen_") and not kwargs.get("class_only"):
+            hand_back(f"connection {name}")
+        return upstream(name, *args, **kwargs)
+
+    return get_with_context
+
+
+def reset_connection(
+    master: Any, manager: Any, loader: Any, host: Any, task: Any, play: Any, play_context: Any, hosts: List[str], hosts_all: List[str]
+) -> None:
+    """Close Mitogen's connections to ``host`` as ``meta: reset_connection`` does.
+
+    Source: StrategyBase._execute_meta (2.11 to 2.21) for which variables count; ansible_mitogen.strategy for what its
+    connection plugin wants to know.
+    """
+    from mitopatch.versions import templating
+
+    variables = manager.get_vars(play=play, host=host, task=task, _hosts=hosts, _hosts_all=hosts_all)
+    templar = templating.templar(loader, variables)
+    context = play_context.set_task_and_variable_override(task=task, variables=variables, templar=templar)
+    context.post_validate(templar=templar)
+    if not context.remote_addr:
+        context.remote_addr = host.address
+    context.update_vars(variables)
+    context.vars["_mitogen.smuggled.reset_connection"] = (task, templar)
+    connection = plugin_loader.connection_loader.get(context.connection, context, os.devnull)
+    if _short(context.connection) in master.connections:
+        connection.reset()

@@ -1,0 +1,10 @@
+"""ansible-core 2.16: a member of the family of 2.15, without differences for the engine."""
+
+from __future__ import annotations
+
+from mitopatch.declare import Bundle
+from mitopatch.versions.control import Patches
+from mitopatch.versions.declarations import bundle_declarations
+from mitopatch.versions.v2_15 import FAMILY
+
+BUNDLE = Bundle("2.16", "2.15", bundle_declarations("2.16", Patches(FAMILY)))

@@ -1,0 +1,41 @@
+"""Family head 2.19: ansible-core 2.19 and 2.20.
+
+Workers are constructed by keyword, leave the terminal, and run a task in an ambient context; results are wire objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible._internal import _task
+from ansible.executor.task_result import _RawTaskResult
+
+from mitopatch.declare import Bundle
+from mitopatch.versions.control import Patches
+from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
+from mitopatch.versions.family import KeywordFamily
+
+
+class Family219(KeywordFamily):
+    """See the module."""
+
+    def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
+        # Source: WorkerProcess._run (2.19).
+        data = {"unreachable": True, "changed": False, "msg": message}
+        final_q.send_task_result(_RawTaskResult(host=host, task=task, return_data=data, task_fields=task.dump_attrs()))
+
+    def context(self, thread_worker: Any) -> Any:
+        return _task.TaskContext(thread_worker._task)
+
+
+FAMILY = Family219()
+GET_VARS_219 = tuple(name for name in GET_VARS if name != "include_delegate_to")
+WORKER_INIT_219 = (*WORKER_INIT, "cliargs")
+
+BUNDLE = Bundle(
+    "2.19",
+    "2.19",
+    bundle_declarations(
+        "2.19", Patches(FAMILY), worker_init=WORKER_INIT_219, get_vars=GET_VARS_219, relies=("WorkerProcess._run", "WorkerProcess.run")
+    ),
+)

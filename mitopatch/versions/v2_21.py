@@ -1,0 +1,44 @@
+"""Family head 2.21: results are UnifiedTaskResult objects, the ambient context carries task and variables, RPC to the controller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible._internal import _task
+
+from mitopatch.declare import Bundle
+from mitopatch.versions.control import Patches
+from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
+from mitopatch.versions.family import KeywordFamily
+
+
+class Family221(KeywordFamily):
+    """See the module."""
+
+    def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
+        # Source: WorkerProcess._run (2.21).
+        with _task.TaskContext.create(task=task, task_vars={}, host_name=host.name):
+            with _task.UnifiedTaskResult.create_and_record({"unreachable": True, "changed": False, "msg": message}) as result:
+                pass
+            result.finalize_registered_values()
+        final_q.send_task_result(host, task, result)
+
+    def context(self, thread_worker: Any) -> Any:
+        return _task.TaskContext.create(task=thread_worker._task, task_vars=thread_worker._task_vars, host_name=thread_worker._host.name)
+
+
+FAMILY = Family221()
+
+BUNDLE = Bundle(
+    "2.21",
+    "2.21",
+    bundle_declarations(
+        "2.21",
+        Patches(FAMILY),
+        worker_init=(*WORKER_INIT, "cliargs"),
+        get_vars=tuple(name for name in GET_VARS if name != "include_delegate_to"),
+        add_dynamic_host=("self", "host_info", "already_in_cache"),
+        add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
+        relies=("WorkerProcess._run", "WorkerProcess.run"),
+    ),
+)
