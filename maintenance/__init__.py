@@ -1,0 +1,1 @@
+"""[maintenance] The maintainer's chores. Not shipped; called by noxfile.py."""

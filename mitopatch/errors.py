@@ -1,0 +1,80 @@
+"""[any process] Every text that a user may read, each with a code, and the two ways to carry one.
+
+A text says what was found, what happens now, and what the reader can do. A refusal is a value (`Reason`), so that nothing
+below the entrances has to raise; `NotApplied` carries the same value where a call has to be cut short.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PLAIN = "this run is plain Ansible"
+
+TEXTS: dict[str, str] = {
+    # 1xx: which bundle, and may it be applied
+    "MP101": "ansible-core {found} is not a release that mitopatch {version} has been tested with ({range}): {outcome}. "
+    "Upgrade mitopatch, or set MITOPATCH_UNKNOWN=nearest to try the closest bundle under the same checks.",
+    "MP102": "ansible-core {found} is not a supported release ({range}); MITOPATCH_UNKNOWN=nearest tries the bundle made for "
+    "{series}, which is applied only if every check passes.",
+    "MP103": "no ansible-core was found in this environment ({python}): there is nothing to make faster. "
+    "Install ansible-core beside mitopatch.",
+    "MP104": "ansible-core calls its release {found!r}, which is not a version number: {outcome}. 'mitopatch doctor' prints a report.",
+    "MP105": "{package} is not installed beside mitopatch (needed: {wanted}): {outcome}. Install it with pip install '{package}{wanted}'.",
+    "MP106": "{package} {found} is installed, mitopatch needs {wanted}: {outcome}. Install a suitable one with "
+    "pip install '{package}{wanted}'.",
+    "MP107": "{file} of the mitopatch installation cannot be used ({problem}): {outcome}. Reinstall mitopatch.",
+    "MP108": "{target} of ansible-core {found_release} has an unknown body (found {found}, known {known}): {outcome}. "
+    "Upgrade mitopatch; 'mitopatch doctor' prints a report.",
+    "MP109": "{target} of ansible-core takes ({found}), mitopatch expects ({wanted}): {outcome}. Upgrade mitopatch; "
+    "'mitopatch doctor' prints a report.",
+    "MP110": "{target} does not exist in the installed ansible-core ({problem}): {outcome}. Upgrade mitopatch; "
+    "'mitopatch doctor' prints a report.",
+    "MP111": "{target} was not in force after it had been patched: {outcome}. 'mitopatch doctor' prints a report.",
+    "MP112": "{target} could not be patched ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
+    "MP113": "{target} was patched by somebody else after mitopatch, so mitopatch cannot be taken back: nothing was changed. "
+    "Undo the other patch first.",
+    "MP114": "the bundle for ansible-core {series} could not start ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
+    # 12x: what the user asked for
+    "MP120": "{name}={found} ({source}) is not one of {wanted}: it is treated as '{used}'.",
+    "MP121": "there is no strategy {found!r}; mitopatch knows mitopatch_linear, mitopatch_free and mitopatch_host_pinned.",
+    "MP122": "{file} cannot be read for the mitopatch setting ({problem}): it is treated as 'off'. Mend the file or set MITOPATCH=on.",
+    # 13x: entrances
+    "MP130": "mitopatch could not start ({problem}): {outcome}. MITOPATCH_DEBUG=1 prints the traceback.",
+    "MP131": "the command {found!r} was not found on PATH. Name a command after 'mitopatch run --'.",
+    "MP132": "{found} belongs to another Python environment ({interpreter}), where this mitopatch is not installed: "
+    "it is started as it is. Install mitopatch there.",
+    "MP133": "{found!r} is not a series mitopatch has a bundle for ({range}). 'mitopatch list' shows them.",
+    "MP134": "the two runs of the demonstration did not agree: {problem}. The times are not shown because they mean nothing. "
+    "Please report this with the output of 'mitopatch doctor'.",
+    "MP135": "the demonstration needs the command ansible-playbook of this environment ({python}): {problem}.",
+    # 14x: source patches
+    "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
+    "MP141": "the patch {file} does not fit {target} ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
+}
+
+
+class Reason:
+    """[any process] Why something was not done, as a value: a code of `TEXTS` and the facts for its text.
+
+    ``outcome`` may be left out; it is then the promise that the run goes on as plain Ansible.
+    """
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        self.code = code
+        self.facts: dict[str, Any] = {"outcome": PLAIN, **facts}
+
+    @property
+    def text(self) -> str:
+        """[any process] The one line shown to the user, code first."""
+        return f"{self.code} {TEXTS[self.code].format(**self.facts)}"
+
+    def __repr__(self) -> str:
+        return f"Reason({self.text!r})"
+
+
+class NotApplied(Exception):
+    """[controller] Raised where a `Reason` has to cut a call short; swallowed at the entrances, never seen by Ansible."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason

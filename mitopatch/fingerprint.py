@@ -1,0 +1,230 @@
+"""[controller] Recognising a function or class of Ansible by its source text.
+
+A fingerprint is sha256 over the dedented text without comments and blank lines. Text, because syntax trees and byte code
+differ between the Pythons one release of Ansible runs on; without comments, because backports often move only those.
+It covers one body, not what the body calls.
+
+Verifying must not slow a start down, so there are two ways: the digest of the whole module file is known (one read, one
+hash), or the body is cut out of the file and compared by itself (a parse of that file, some 10 ms).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import sys
+import tokenize
+from collections.abc import Iterable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, Optional, Union
+
+LENGTH = 16
+_Definition = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef]
+
+
+def normalise(text: str) -> str:
+    """[any process] The text that is hashed: dedented by the first line's indentation, no comments, no blank lines.
+
+    Raises SyntaxError or tokenize.TokenError if the text is not Python.
+    """
+    lines = text.expandtabs().splitlines()
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+    # A line of a multi-line string may stand further left than its function: take away only what is blank.
+    lines = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines]
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def of_source(text: str) -> str:
+    """[any process] The fingerprint of one definition's text. Raises as `normalise`."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:LENGTH]
+
+
+def of_file(data: bytes) -> str:
+    """[any process] The digest of a whole module file, line ends normalised."""
+    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()[:LENGTH]
+
+
+def _definitions(tree: ast.Module) -> Iterable[tuple[str, _Definition]]:
+    """All functions and classes with their dotted name; definitions under if/try/with count as in the enclosing scope."""
+
+    def walk(node: ast.AST, prefix: str) -> Iterable[tuple[str, _Definition]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                yield prefix + child.name, child
+                if isinstance(child, ast.ClassDef):
+                    yield from walk(child, f"{prefix}{child.name}.")
+            elif isinstance(child, (ast.stmt, ast.excepthandler)):
+                yield from walk(child, prefix)
+
+    return walk(tree, "")
+
+
+def _first_line(node: _Definition) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+class SourceFile:
+    """[controller] One module file, parsed at most once, from which bodies and signatures are taken."""
+
+    def __init__(self, data: bytes) -> None:
+        self.digest = of_file(data)
+        self._data = data
+        self._found: Optional[dict[str, list[_Definition]]] = None
+        self._lines: list[str] = []
+
+    def _named(self, name: str) -> list[_Definition]:
+        if self._found is None:
+            text = self._data.decode("utf-8")
+            self._lines = text.splitlines()
+            self._found = {}
+            for found, node in _definitions(ast.parse(text)):
+                self._found.setdefault(found, []).append(node)
+        return self._found.get(name, [])
+
+    def text(self, name: str, line: Optional[int] = None) -> Optional[str]:
+        """[controller] The source text of a definition, the one that starts at ``line`` if given, else the last; None if there is none."""
+        nodes = self._named(name)
+        if line is not None:
+            nodes = [node for node in nodes if _first_line(node) == line]
+        if not nodes:
+            return None
+        return "\n".join(self._lines[_first_line(nodes[-1]) - 1 : nodes[-1].end_lineno]) + "\n"
+
+    def parameters(self, name: str) -> Optional[tuple[str, ...]]:
+        """[maintenance] Parameter names of a function, of ``__init__`` for a class; None if there is none."""
+        nodes = self._named(name)
+        node = nodes[-1] if nodes else None
+        if isinstance(node, ast.ClassDef):
+            return self.parameters(f"{name}.__init__")
+        if node is None:
+            return None
+        spec = node.args
+        names = [argument.arg for argument in [*spec.posonlyargs, *spec.args]]
+        names += [spec.vararg.arg] if spec.vararg else []
+        names += [argument.arg for argument in spec.kwonlyargs]
+        names += [spec.kwarg.arg] if spec.kwarg else []
+        return tuple(names)
+
+
+def in_file(path: str, name: str) -> Optional[str]:
+    """[maintenance] The fingerprint of ``Class.method`` in a file, without importing it; None if not there. Raises OSError, SyntaxError."""
+    with open(path, "rb") as file:
+        text = SourceFile(file.read()).text(name)
+    return None if text is None else of_source(text)
+
+
+_FILES: dict[str, SourceFile] = {}
+
+
+def source_file(path: str) -> SourceFile:
+    """[controller] The file at ``path``, read once per process. Raises OSError."""
+    if path not in _FILES:
+        with open(path, "rb") as file:
+            _FILES[path] = SourceFile(file.read())
+    return _FILES[path]
+
+
+def forget() -> None:
+    """[controller] Drop the files read so far: verification happens once, their text need not stay in memory."""
+    _FILES.clear()
+
+
+def plain(value: Any) -> Any:
+    """[controller] What is behind staticmethod, classmethod and functools.wraps: the function whose source counts."""
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    while not isinstance(value, type) and getattr(value, "__wrapped__", None) is not None:
+        value = value.__wrapped__
+    return value
+
+
+def parameters(value: Any) -> Optional[tuple[str, ...]]:
+    """[controller] Parameter names of a function, of ``__init__`` for a class; None if it is not Python code."""
+    if isinstance(value, type):
+        for base in value.__mro__:
+            if "__init__" in vars(base):
+                return parameters(vars(base)["__init__"])
+        return None
+    function = plain(value)
+    if not isinstance(function, FunctionType):
+        return None
+    code = function.__code__
+    names = list(code.co_varnames[: code.co_argcount])
+    keyword_only = list(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
+    rest = list(code.co_varnames[code.co_argcount + code.co_kwonlyargcount :])
+    names += [rest.pop(0)] if code.co_flags & 0x04 else []
+    names += keyword_only
+    names += [rest.pop(0)] if code.co_flags & 0x08 else []
+    return tuple(names)
+
+
+def _origin(value: Any) -> Optional[str]:
+    """The file all code of a function or class comes from; None if it is not Python code, or comes from several files."""
+    if isinstance(value, FunctionType):
+        return value.__code__.co_filename
+    if not isinstance(value, type):
+        return None
+    module = sys.modules.get(value.__module__)
+    path = getattr(module, "__file__", None)
+    own = [plain(item) for item in vars(value).values()]
+    written_here = [item for item in own if isinstance(item, FunctionType) and item.__qualname__ == f"{value.__qualname__}.{item.__name__}"]
+    if any(item.__code__.co_filename != path for item in written_here):
+        return None
+    return path
+
+
+def of_object(value: Any) -> Optional[str]:
+    """[controller] The fingerprint of a function or class in memory; None if its source cannot be had (C code, patched class, no file)."""
+    value = plain(value)
+    path = _origin(value)
+    if path is None:
+        return None
+    line = value.__code__.co_firstlineno if isinstance(value, FunctionType) else None
+    try:
+        text = source_file(path).text(value.__qualname__, line)
+        return None if text is None else of_source(text)
+    except (OSError, SyntaxError, UnicodeError, tokenize.TokenError):
+        return None
+
+
+class Known:
+    """[controller] The fingerprints one series of Ansible is known by: bodies by ``module:Symbol``, whole files by module."""
+
+    def __init__(self, symbols: Mapping[str, Iterable[str]], files: Optional[Mapping[str, Iterable[str]]] = None) -> None:
+        self.symbols = {key: frozenset(values) for key, values in symbols.items()}
+        self.files = {key: frozenset(values) for key, values in (files or {}).items()}
+
+    @classmethod
+    def load(cls, path: str, series: str) -> Known:
+        """[controller] Read the table that ``maintenance/drift.py`` writes. Raises OSError; ValueError if it is damaged in any way."""
+        with open(path, encoding="utf-8") as file:
+            table = json.load(file)
+        try:
+            symbols = {key: tuple(of[series]) for key, of in table["symbols"].items() if series in of}
+            files = {key: tuple(of[series]) for key, of in table["files"].items() if series in of}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"unexpected structure: {error!r}") from error
+        return cls(symbols, files)
+
+    def check(self, key: str, module: ModuleType, value: Any) -> Optional[str]:
+        """[controller] None if the body in memory is known, else the fingerprint found ('none' if there is no source)."""
+        value = plain(value)
+        path = _origin(value)
+        wanted = self.symbols.get(key, frozenset())
+        same = getattr(value, "__qualname__", None) == key.partition(":")[2]
+        if path is not None and wanted and same and path == getattr(module, "__file__", None):
+            try:
+                if source_file(path).digest in self.files.get(module.__name__, frozenset()):
+                    return None
+            except OSError:
+                return "none"
+        found = of_object(value) or "none"
+        return None if found in wanted else found

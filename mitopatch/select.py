@@ -1,0 +1,91 @@
+"""[any process] From an ansible-core release to the bundle for it. Nothing here raises except `load`, by contract."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from typing import NamedTuple, Optional
+
+from packaging.requirements import InvalidRequirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from mitopatch import __version__, release, settings, versions
+from mitopatch.declare import Bundle
+from mitopatch.errors import NotApplied, Reason
+from mitopatch.fingerprint import Known
+
+FINGERPRINTS = os.path.join(os.path.dirname(versions.__file__ or ""), "fingerprints.json")
+
+
+class Choice(NamedTuple):
+    """[any process] The row of the bundle chosen or the reason for none; ``notice`` is what a user should hear although one was chosen."""
+
+    row: Optional[versions.Row]
+    reason: Optional[Reason]
+    notice: Optional[Reason] = None
+
+    @property
+    def bundle_module(self) -> Optional[str]:
+        """[any process] The dotted name of the module that holds BUNDLE, or None."""
+        return None if self.row is None else self.row.module
+
+
+def choose(found: str, unknown: Optional[str] = None) -> Choice:
+    """[any process] The bundle for a release text; ``unknown`` is the policy for others, by default MITOPATCH_UNKNOWN. Never raises."""
+    version = release.parse(found)
+    if isinstance(version, Reason):
+        return Choice(None, version)
+    name = release.series(version)
+    for row in versions.SUPPORTED:
+        if row.series == name:
+            return Choice(row, None)
+    if (unknown or settings.read("MITOPATCH_UNKNOWN")) == "nearest":
+        row = nearest(version)
+        return Choice(row, None, Reason("MP102", found=found, range=versions.listed(), series=row.series))
+    return Choice(None, Reason("MP101", found=found, version=__version__, range=versions.listed()))
+
+
+def nearest(version: Version) -> versions.Row:
+    """[any process] The newest supported series below a release, or the oldest one if there is none below."""
+    older = [row for row in versions.SUPPORTED if Version(row.series) <= version]
+    return older[-1] if older else versions.SUPPORTED[0]
+
+
+def beyond_tested(row: versions.Row, found: str) -> bool:
+    """[cli] Is this release of a supported series outside the tested range? It is patched all the same if every check passes."""
+    version = release.parse(found)
+    return not isinstance(version, Reason) and not Version(row.oldest) <= version <= Version(row.newest)
+
+
+def requirements(row: versions.Row) -> Optional[Reason]:
+    """[controller] Why mitogen or wrapt will not do, or None. Reads their metadata only (some 20 ms), so only when active."""
+    for package, wanted in (("mitogen", row.mitogen), ("wrapt", versions.WRAPT)):
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return Reason("MP105", package=package, wanted=wanted)
+        try:
+            fits = Version(found) in SpecifierSet(wanted, prereleases=True)
+        except (InvalidVersion, InvalidRequirement, TypeError):
+            fits = False
+        if not fits:
+            return Reason("MP106", package=package, found=found, wanted=wanted)
+    return None
+
+
+def load(row: versions.Row, fingerprints: Optional[str] = None) -> tuple[Bundle, Known]:
+    """[controller] The bundle of a row and the fingerprints for it. Raises NotApplied if a file of ours is missing or damaged."""
+    path = fingerprints or FINGERPRINTS
+    try:
+        known = Known.load(path, row.series)
+    except (OSError, ValueError) as error:
+        raise NotApplied(Reason("MP107", file=os.path.basename(path), problem=f"{type(error).__name__}: {error}")) from error
+    try:
+        bundle = importlib.import_module(row.module).BUNDLE
+    except Exception as error:
+        raise NotApplied(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}")) from error
+    if not isinstance(bundle, Bundle):
+        raise NotApplied(Reason("MP107", file=row.module, problem="BUNDLE is not a Bundle"))
+    return bundle, known

@@ -1,0 +1,39 @@
+"""[any process] The table of supported ansible-core series: pure data, the one place that says what is supported.
+
+It feeds the choice of a bundle, the texts, the tox matrix and the README's table. One module per series; a module imports
+nothing of this package but the head of its own family.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """[any process] One series of ansible-core."""
+
+    series: str
+    module: str
+    family: str
+    pythons: tuple[str, ...]
+    oldest: str
+    newest: str
+    mitogen: str
+    status: str
+
+
+MITOGEN = ">=0.3.54,<0.4"
+WRAPT = ">=1.16"
+
+SUPPORTED: tuple[Row, ...] = (
+    Row("2.14", "mitopatch.versions.v2_14", "2.14", ("3.9", "3.10", "3.11"), "2.14.0", "2.14.18", MITOGEN, "tested"),
+    Row("2.16", "mitopatch.versions.v2_16", "2.16", ("3.10", "3.11", "3.12"), "2.16.0", "2.16.19", MITOGEN, "tested"),
+    Row("2.19", "mitopatch.versions.v2_19", "2.19", ("3.11", "3.12", "3.13"), "2.19.0", "2.19.14", MITOGEN, "tested"),
+    Row("2.21", "mitopatch.versions.v2_21", "2.21", ("3.12", "3.13", "3.14"), "2.21.0", "2.21.5", MITOGEN, "tested"),
+)
+
+
+def listed() -> str:
+    """[any process] The supported series as one phrase for a text: ``2.14, 2.16 and 2.19``."""
+    names = [row.series for row in SUPPORTED]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
