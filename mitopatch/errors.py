@@ -49,6 +49,11 @@ TEXTS: dict[str, str] = {
     "MP135": "the demonstration needs the command ansible-playbook of this environment ({python}): {problem}.",
     # 14x: source patches
     "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
+    "MP201": "worker {index} (pid {pid}) {how} with {count} task(s) in flight ({hosts}): these hosts are reported unreachable, "
+    "the worker is started anew, and the run goes on. If it happens again, MITOPATCH=off runs plain Ansible.",
+    "MP202": "no worker can be started ({problem}): tasks run in processes of their own, as in plain Ansible. "
+    "Free memory or processes; MITOPATCH_WORKERS sets how many workers are started.",
+    "MP203": "the worker that ran this task {how}.",
     "MP141": "the patch {file} does not fit {target} ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
 }
 

@@ -22,6 +22,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
+from mitopatch.errors import Reason
 from mitopatch.runtime import child, frames, settings
 from mitopatch.runtime.objects import Registry
 from mitopatch.runtime.seam import ControllerSeam, Job
@@ -115,6 +116,7 @@ class Pool:
             ours.close()
             theirs.close()
             self._broken = True
+            self._seam.warn(Reason("MP202", problem=exc).text)
             raise NoWorker(str(exc)) from exc
         theirs.close()
         worker.stage.to(State.RUNNING)
@@ -242,9 +244,10 @@ class Pool:
                 break
         if flights:
             hosts = ", ".join(sorted({flight.host for flight in flights})[:5])
-            self._seam.warn(_lost_worker(worker.index, worker.process.pid, how, len(flights), hosts))
+            facts = {"index": worker.index, "pid": worker.process.pid, "how": how, "count": len(flights), "hosts": hosts}
+            self._seam.warn(Reason("MP201", **facts).text)
         for flight in flights:
-            self._seam.lost(flight.host, flight.task, f"mitopatch: the worker that ran this task {how}.")
+            self._seam.lost(flight.host, flight.task, Reason("MP203", how=how).text)
             flight.done()
         self._wake.set()
 
@@ -304,8 +307,3 @@ def ending(code: Optional[int]) -> str:
             return f"was killed by signal {-code}"
     return f"ended with exit status {code}"
 
-
-def _lost_worker(index: int, pid: int, how: str, count: int, hosts: str) -> str:
-    from mitopatch import errors
-
-    return errors.worker_lost(index, pid, how, count, hosts)

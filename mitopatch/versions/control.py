@@ -116,9 +116,14 @@ class Controller(ControllerSeam):
         display.warning(message)
 
     def enter_worker(self, channel: Any, registry: Any) -> Any:
-        from mitopatch.versions import work
+        return _work().Worker(self, channel, registry)
 
-        return work.Worker(self, channel, registry)
+
+def _work() -> Any:
+    # Late: it imports Mitogen (0.4 s), which a run without a task for a worker never needs. Before the first fork: once.
+    from mitopatch.versions import work
+
+    return work
 
 
 class Session:
@@ -194,6 +199,8 @@ class Session:
                 return False
             pool.recycle()
             self._stale = False
+        if not pool.started:
+            _work()
         try:
             context = pool.share(arguments["play_context"])
             number = pool.share(task)
@@ -430,6 +437,7 @@ class Patches:
             if name is not None:
                 session.log(name, "add_directory", args, kwargs)
         with plugin_lock.held():
+            plugin_lock.forget_paths()
             return wrapped(*args, **kwargs)
 
     # InventoryManager.refresh_inventory(self)

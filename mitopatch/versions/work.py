@@ -28,7 +28,7 @@ except ImportError:  # pragma: no cover - always there on POSIX
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import control, facts, routes
+from mitopatch.versions import control, facts, plugin_lock, routes
 
 LOG = logging.getLogger(__name__)
 display = Display()
@@ -172,6 +172,7 @@ class Worker(WorkerSeam):
         set_queue = getattr(display, "set_queue", None)
         if set_queue is not None:
             set_queue(self.queue)
+        plugin_lock.remember_paths()
         self.family.fact_cache(self.manager, facts.OverlayCache)
         control.become_replica(self)
         self._take_state(controller.state)
