@@ -23,6 +23,8 @@ import mitogen.core
 import mitogen.master
 import mitogen.service
 
+from mitopatch.targets import actions
+
 LOG = logging.getLogger(__name__)
 
 #: Threads that serve requests of targets (files, module dependencies); connections are made by the task's own thread.
@@ -137,7 +139,7 @@ class Master:
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
-        ansible_mitogen.loaders.action_loader.get_with_context = ansible_mitogen.strategy.wrap_action_loader__get_with_context
+        ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
         upstream = ansible_mitogen.connection.Connection._connect_stack
 

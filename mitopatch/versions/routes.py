@@ -94,4 +94,5 @@ def reset_connection(
     context.vars["_mitogen.smuggled.reset_connection"] = (task, templar)
     connection = plugin_loader.connection_loader.get(context.connection, context, os.devnull)
     if _short(context.connection) in master.connections:
+        connection._task_vars = variables  # it would look for them on the stack, in a frame of upstream's _execute_meta
         connection.reset()
