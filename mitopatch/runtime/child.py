@@ -1,8 +1,8 @@
 """[worker] The main loop of a worker process.
 
 The main thread reads messages in order: it applies what changed, computes the variables of each job (so a job sees
-the state of the moment it was sent, as a fork of the controller would) and gives the job to a thread. It ends at
-end-of-file, which is how both an orderly end and the death of the controller look from here.
+the state of the moment it was sent, as a fork of the controller would) and gives the job to a thread. It ends when told
+to leave, or at end-of-file without that: then the controller is dead, and what it can no longer clean up is ours to.
 
 Nothing that the worker inherited may run at its end (exit handlers, buffered output, other threads' locks), so it
 leaves through ``os._exit``, and a timer does so after LEAVE_SECONDS if closing the connections takes longer.
@@ -61,11 +61,15 @@ def _own_session() -> None:
 def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
     """[worker] Read messages and run jobs; returns at end-of-file, after LEAVE_SECONDS at most."""
     threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="task")
+    orphaned = True
     while True:
         frame = channel.receive()
         if frame is None:
             break
         kind, number, payload = frame
+        if kind == frames.LEAVE:
+            orphaned = False
+            break
         if kind == frames.JOB:
             _take(channel, seam, threads, pickle.loads(payload))  # noqa: S301 - from our controller
         elif kind == frames.HOST_OPERATION:
@@ -88,7 +92,7 @@ def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
     timer = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
     timer.daemon = True
     timer.start()
-    seam.close()
+    seam.close(orphaned)
     os._exit(0)
 
 

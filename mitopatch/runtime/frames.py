@@ -19,6 +19,7 @@ HOST_OPERATION = 5  # a mutation of one host's variables; applied when they are 
 JOB = 6  # run a task on a host
 REPLY = 7  # the answer to a prompt
 CALL = 8  # run a method of the worker seam, in order (reset_connection)
+LEAVE = 9  # the run is over; end-of-file without it means that the controller died
 # worker -> controller
 QUEUE = 16  # an item for Ansible's final queue
 RESULT = 17  # the same, and the job is over

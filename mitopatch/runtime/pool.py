@@ -261,6 +261,7 @@ class Pool:
         for worker in workers:
             if worker.running and worker.channel is not None:
                 worker.stage.to(State.LEAVING)
+                self._send(worker, frames.LEAVE, 0, b"")
                 worker.channel.end()
         self._wait(workers, 0.3 if quick else STOP_SECONDS)
         self._signal(workers, signal.SIGTERM)

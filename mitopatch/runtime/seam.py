@@ -60,8 +60,8 @@ class WorkerSeam(abc.ABC):
         """Run one of the seam's own methods in order with the jobs."""
 
     @abc.abstractmethod
-    def close(self) -> None:
-        """Let go of all connections; bounded by the caller."""
+    def close(self, orphaned: bool) -> None:
+        """Let go of all connections; bounded by the caller. ``orphaned``: the controller died, clean up after it too."""
 
 
 class ControllerSeam(abc.ABC):

@@ -11,19 +11,17 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import shutil
 import threading
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_queue_manager import FinalQueue
 from ansible.plugins import loader as plugin_loader
 from ansible.utils.display import Display
-
-try:
-    from multiprocessing.reduction import ForkingPickler
-except ImportError:  # pragma: no cover - always there on POSIX
-    raise
 
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
@@ -151,8 +149,6 @@ class Worker(WorkerSeam):
     """The worker seam."""
 
     def __init__(self, controller: Any, channel: frames.Channel, registry: objects.Registry) -> None:
-        from ansible import context
-
         self.family = controller.family
         self.anchors = controller.anchors
         self.manager = controller.anchors["variables"]
@@ -163,7 +159,7 @@ class Worker(WorkerSeam):
         self._waiting: Dict[int, Prepared] = {}
         self._squashed: set = set()
         self._loader = controller.anchors["loader"]
-        self._kept_state = controller.state
+        self._controller_pid = os.getppid()
         self.cliargs = context.CLIARGS
         namespace = getattr(plugin_loader, "get_plugin_loader_namespace", None)
         self.shared_loader_obj = namespace() if namespace is not None else plugin_loader
@@ -275,7 +271,12 @@ class Worker(WorkerSeam):
             self._hosts, self._hosts_all,
         )  # fmt: skip
 
-    def close(self) -> None:
+    def close(self, orphaned: bool) -> None:
+        if orphaned:
+            # Upstream removes it in an exit handler, which a signal skips (ansible.config.manager, ansible.constants).
+            local_tmp = str(constants.DEFAULT_LOCAL_TMP)
+            if os.path.basename(local_tmp).startswith(f"ansible-local-{self._controller_pid}"):
+                shutil.rmtree(local_tmp, ignore_errors=True)
         self.master.close()
 
 
