@@ -188,21 +188,31 @@ def _try_bundle() -> Optional[Reason]:
     from mitopatch import ledger
 
     try:
-        book, notice = open_ledger()
+        opened = open_ledger()
     except NotApplied as refused:
         return refused.reason
-    if notice is not None:
-        say(notice)
-    ledger.make_current(book)
-    reason = book.apply()
+    if opened.notice is not None:
+        say(opened.notice)
+    ledger.make_current(opened.ledger)
+    reason = opened.ledger.apply()
+    if reason is not None:
+        reason.facts["found_release"] = opened.release
     if settings.flag("MITOPATCH_DEBUG"):
-        for entry in book.entries:
+        for entry in opened.ledger.entries:
             sys.stderr.write(entry.traceback)
     return reason
 
 
-def open_ledger() -> tuple[Ledger, Optional[Reason]]:
-    """[controller] The ledger for the installed release, nothing applied yet, and a notice. Raises NotApplied with the reason for none."""
+class Opened(NamedTuple):
+    """[controller] The ledger for an installed release, nothing applied yet, and what the user should hear about the choice."""
+
+    release: str
+    ledger: Ledger
+    notice: Optional[Reason]
+
+
+def open_ledger() -> Opened:
+    """[controller] Find the release, choose and load its bundle. Raises NotApplied with the reason for none."""
     try:
         from mitopatch import ledger, release, select
     except ImportError as error:
@@ -218,7 +228,7 @@ def open_ledger() -> tuple[Ledger, Optional[Reason]]:
     if missing is not None:
         raise NotApplied(missing)
     bundle, known = select.load(choice.row)
-    return ledger.Ledger(bundle, known), choice.notice
+    return Opened(found, ledger.Ledger(bundle, known), choice.notice)
 
 
 def say(reason: Reason) -> None:
