@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from mitopatch import autoload
+from mitopatch import autoload as _autoload  # noqa: F401 - installs the import hook, as mitopatch.pth does
 from mitopatch.errors import Reason
 
 # A script's first line names its interpreter, or /bin/sh if the path is too long for a first line; then the second does.
@@ -46,7 +46,6 @@ def run(command: Sequence[str]) -> int:
         print(Reason("MP132", found=script, interpreter=path or "none is named").text, file=sys.stderr)
         os.execv(script, [script, *command[1:]])  # noqa: S606 - the user's own command, no shell
     os.environ.setdefault("MITOPATCH", "on")
-    autoload.install()
     sys.argv = [script, *command[1:]]
     # What `python script` would have put first, in place of the folder of our own script.
     sys.path[0] = os.path.dirname(script)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Optional
 
-from mitopatch import __version__, autoload, bootstrap, fingerprint, ledger, release, select, settings, versions
+from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
 from mitopatch.declare import Relies, Replace
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.versions import probe
@@ -20,7 +20,7 @@ class Findings:
 
     def __init__(self) -> None:
         # Only the trial below may patch this process, whatever the setting says.
-        autoload.finder.remove()
+        hook.remove(autoload.finder)
         self.release = release.installed()
         self.opened: Optional[bootstrap.Opened] = None
         self.reason: Optional[Reason] = None
