@@ -1,119 +1,53 @@
-"""[any process] The line in mitopatch.pth imports this at every start of the environment's interpreter.
+"""[any process] The line in mitopatch.pth imports this at every interpreter start: see docs/activation.md for what that costs."""
 
-Therefore: nothing but `sys` and builtins is imported, nothing is decided, nothing can raise. One finder waits for
-`ansible.constants`; only after that module has run is anything else of this package imported. A program that never imports
-Ansible's controller costs one dictionary look-up per import and never notices.
-
-No ``from __future__`` line either: it would read another file at every start.
-"""
-
+# Nothing but sys is imported, nothing is decided, nothing can raise. One finder waits for ansible.constants; a program that
+# never imports Ansible's controller pays one look-up in a dictionary per import. What the finder does then is in hook.py,
+# and no __future__ line stands here, because each file and each class read at every start can be measured.
 import sys
-from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any, Optional
-
-FIRST = "ansible.constants"
+    from typing import Optional
 
 
-class Loader:
-    """[any process] Stands before a module's own loader for one execution, then tells the finder."""
-
-    def __init__(self, loader: "Any", done: "Callable[[ModuleType], None]") -> None:
-        self._loader = loader
-        self._done = done
-
-    def __getattr__(self, name: str) -> "Any":
-        # get_source, get_data, is_package, path: whoever asks the spec before the execution gets the real answers.
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: "ModuleSpec") -> "Optional[ModuleType]":
-        """[any process] What the module's own loader does. Raises what it raises."""
-        create = getattr(self._loader, "create_module", None)
-        return create(spec) if create is not None else None  # type: ignore[no-any-return]
-
-    def exec_module(self, module: "ModuleType") -> None:
-        """[any process] Puts the module's own loader back, lets it run, tells the finder. Raises only what that loader raises."""
-        # Before the execution, so that the module, a failing import and everybody later see the real loader.
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._done(module)
+# constants begins it; the queue manager ends the waiting, unless one of the others is half imported then: those import the
+# queue manager themselves, and a program may start with any of them. Watched from the first, because constants may be
+# imported by them as well.
+WATCHED = (
+    "ansible.constants",
+    "ansible.executor.task_queue_manager",
+    "ansible.executor.process.worker",
+    "ansible.executor.task_executor",
+    "ansible.executor.playbook_executor",
+    "ansible.plugins.strategy",
+    "ansible.plugins.strategy.linear",
+    "ansible.plugins.strategy.free",
+    "ansible.plugins.strategy.host_pinned",
+    "ansible.plugins.strategy.debug",
+)
 
 
 class Finder:
-    """[any process] Finds nothing itself: asks the others for the wanted modules and wraps the loader they name."""
+    """[any process] Finds nothing itself: for a wanted module it lets `hook.find` ask the other finders."""
 
-    def __init__(self) -> None:
-        self.wanted: "dict[str, Callable[[ModuleType], None]]" = {FIRST: first}
-        self._asking: "set[tuple[int, str]]" = set()
+    # Module name -> what to call once the module has been executed; None stands for bootstrap.executed.
+    wanted: "dict[str, Optional[Callable[[ModuleType], None]]]" = dict.fromkeys(WATCHED)
 
     def find_spec(self, name: str, path: "Optional[Sequence[str]]" = None, target: "Optional[ModuleType]" = None) -> "Optional[ModuleSpec]":
         """[any process] A spec for a wanted module, else None. Raises only what another finder raises."""
         if name not in self.wanted:
             return None
-        # Another tool's finder may ask the whole meta path, us included, from within its own answer: once per thread is enough.
-        asked = (get_ident(), name)
-        if asked in self._asking:
-            return None
-        self._asking.add(asked)
         try:
-            for finder in list(sys.meta_path):
-                find = getattr(finder, "find_spec", None)
-                spec: "Optional[ModuleSpec]" = find(name, path, target) if finder is not self and find is not None else None
-                if spec is not None:
-                    if hasattr(spec.loader, "exec_module"):
-                        spec.loader = Loader(spec.loader, self._executed)  # type: ignore[assignment]
-                    return spec
+            from mitopatch import hook
+        except Exception:
+            # A damaged installation must not break Ansible; mitopatch status tells.
+            self.wanted.clear()
             return None
-        finally:
-            self._asking.discard(asked)
-
-    def _executed(self, module: "ModuleType") -> None:
-        act = self.wanted.pop(module.__name__, None)
-        if act is None:
-            return
-        try:
-            act(module)
-        except Exception as error:
-            complain(error)
-
-    def remove(self) -> None:
-        """[any process] Leave the meta path. Never raises."""
-        self.wanted.clear()
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-
-def first(module: "ModuleType") -> None:
-    """[controller] Ansible is being started in this process: the rest of mitopatch may be imported now."""
-    from mitopatch import bootstrap
-
-    bootstrap.constants_ready(module, finder)
-
-
-def complain(error: Exception) -> None:
-    """[controller] mitopatch failed where Ansible must not: one line on stderr, a traceback if asked for. Never raises."""
-    try:
-        from mitopatch import bootstrap
-
-        bootstrap.failed(error)
-    except Exception:  # noqa: S110 - not even our own texts can be imported: silence and plain Ansible
-        pass
+        return hook.find(self, name, path, target)
 
 
 finder = Finder()
-
-
-def install() -> None:
-    """[any process] Put the finder first, once: upstream's collection finder must not answer before us. Never raises."""
-    if finder not in sys.meta_path:
-        sys.meta_path.insert(0, finder)
-
-
-install()
+sys.meta_path.insert(0, finder)  # type: ignore[arg-type]

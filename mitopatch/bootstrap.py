@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from mitopatch import settings
+from mitopatch import hook, settings
+from mitopatch.autoload import WATCHED
 from mitopatch.errors import NotApplied, Reason
 
 if TYPE_CHECKING:
@@ -27,20 +28,8 @@ if TYPE_CHECKING:
     from mitopatch.ledger import Ledger
 
 PREFIX = "mitopatch_"
+CONSTANTS = "ansible.constants"
 QUEUE_MANAGER = "ansible.executor.task_queue_manager"
-# Modules that may be half imported when the queue manager has run, because they import it: an embedding program may start
-# with any of them.
-WATCHED = (
-    QUEUE_MANAGER,
-    "ansible.plugins.strategy",
-    "ansible.plugins.strategy.linear",
-    "ansible.plugins.strategy.free",
-    "ansible.plugins.strategy.host_pinned",
-    "ansible.plugins.strategy.debug",
-    "ansible.executor.process.worker",
-    "ansible.executor.task_executor",
-    "ansible.executor.playbook_executor",
-)
 
 
 class Setting(NamedTuple):
@@ -61,7 +50,6 @@ class _Run:
 
     def __init__(self) -> None:
         self.setting = Setting(None, "nothing was set")
-        self.finder: Optional[Finder] = None
         self.executed: set[str] = set()
         self.started = False
         self.tried = False
@@ -114,21 +102,15 @@ def _defaults(path: str) -> Mapping[str, str]:
     return dict(parser["defaults"]) if parser.has_section("defaults") else {}
 
 
-def constants_ready(constants: ModuleType, finder: Finder) -> None:
-    """[controller] Step 1. Called by the import hook, which catches what is raised here."""
-    run.finder = finder
-    finder.wanted.update(dict.fromkeys(WATCHED, module_ready))
-    run.setting = decide(getattr(constants, "CONFIG_FILE", None), os.environ)
-
-
-def module_ready(module: ModuleType) -> None:
-    """[controller] Step 2, tried after each watched module. Called by the import hook, which catches what is raised here."""
+def executed(module: ModuleType, finder: Finder) -> None:
+    """[controller] One of the watched modules has run. Called by the import hook, which catches what is raised here."""
     run.executed.add(module.__name__)
+    if module.__name__ == CONSTANTS:
+        run.setting = decide(getattr(module, "CONFIG_FILE", None), os.environ)
     if run.started or QUEUE_MANAGER not in run.executed or any(_half_imported(name) for name in WATCHED):
         return
     run.started = True
-    if run.finder is not None:
-        run.finder.remove()
+    hook.remove(finder)
     for complaint in run.setting.complaints:
         say(complaint)
     _apply_aliases()
@@ -188,21 +170,31 @@ def _try_bundle() -> Optional[Reason]:
     from mitopatch import ledger
 
     try:
-        book, notice = open_ledger()
+        opened = open_ledger()
     except NotApplied as refused:
         return refused.reason
-    if notice is not None:
-        say(notice)
-    ledger.make_current(book)
-    reason = book.apply()
+    if opened.notice is not None:
+        say(opened.notice)
+    ledger.make_current(opened.ledger)
+    reason = opened.ledger.apply()
+    if reason is not None:
+        reason.facts["found_release"] = opened.release
     if settings.flag("MITOPATCH_DEBUG"):
-        for entry in book.entries:
+        for entry in opened.ledger.entries:
             sys.stderr.write(entry.traceback)
     return reason
 
 
-def open_ledger() -> tuple[Ledger, Optional[Reason]]:
-    """[controller] The ledger for the installed release, nothing applied yet, and a notice. Raises NotApplied with the reason for none."""
+class Opened(NamedTuple):
+    """[controller] The ledger for an installed release, nothing applied yet, and what the user should hear about the choice."""
+
+    release: str
+    ledger: Ledger
+    notice: Optional[Reason]
+
+
+def open_ledger() -> Opened:
+    """[controller] Find the release, choose and load its bundle. Raises NotApplied with the reason for none."""
     try:
         from mitopatch import ledger, release, select
     except ImportError as error:
@@ -218,7 +210,7 @@ def open_ledger() -> tuple[Ledger, Optional[Reason]]:
     if missing is not None:
         raise NotApplied(missing)
     bundle, known = select.load(choice.row)
-    return ledger.Ledger(bundle, known), choice.notice
+    return Opened(found, ledger.Ledger(bundle, known), choice.notice)
 
 
 def say(reason: Reason) -> None:

@@ -47,6 +47,7 @@ TEXTS: dict[str, str] = {
     "MP134": "the two runs of the demonstration did not agree: {problem}. The times are not shown because they mean nothing. "
     "Please report this with the output of 'mitopatch doctor'.",
     "MP135": "the demonstration needs the command ansible-playbook of this environment ({python}): {problem}.",
+    "MP136": "Ansible cannot be started in this environment ({problem}), so mitopatch cannot tell what it would do here. Mend that first.",
     # 14x: source patches
     "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
     "MP201": "worker {index} (pid {pid}) {how} with {count} task(s) in flight ({hosts}): these hosts are reported unreachable, "

@@ -1,0 +1,94 @@
+"""[cli] The command `mitopatch`: says what would happen here, and starts things by hand."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+# Seen before anything of ours imports it: present means the .pth line ran when this interpreter started.
+HOOKED = "mitopatch.autoload" in sys.modules
+
+from mitopatch import __version__, demo, launch, release, report, settings, versions  # noqa: E402 - see above
+from mitopatch.errors import Reason  # noqa: E402
+
+
+def _list() -> int:
+    found = release.installed()
+    print(f"{'series':8}{'status':10}{'tested releases':22}{'Pythons':24}mitogen")
+    for row in versions.SUPPORTED:
+        here = "  <- installed here" if isinstance(found, str) and found.startswith(f"{row.series}.") else ""
+        print(f"{row.series:8}{row.status:10}{f'{row.oldest} to {row.newest}':22}{', '.join(row.pythons):24}{row.mitogen}{here}")
+    return 0
+
+
+def _show(series: str) -> int:
+    row = next((row for row in versions.SUPPORTED if row.series == series), None)
+    if row is None:
+        print(Reason("MP133", found=series, range=versions.listed()).text, file=sys.stderr)
+        return 2
+    try:
+        bundle = importlib.import_module(row.module).BUNDLE
+    except Exception as error:
+        print(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}", outcome="nothing to show").text, file=sys.stderr)
+        return 1
+    print(f"ansible-core {row.series} ({row.oldest} to {row.newest}), family {bundle.family}: {len(bundle.declarations)} declarations")
+    for declaration in bundle.declarations:
+        print(f"\n{declaration.kind:10}{declaration.key}")
+        print(f"  why       {declaration.why}")
+        print(f"  upstream  {declaration.upstream}")
+        print(f"  undo when {declaration.undo_when}")
+    return 0
+
+
+def _verify() -> int:
+    found = report.Findings()
+    for entry, state in found.states:
+        print(f"{state:8} {entry.declaration.key}")
+    print(found.reason.text if found.reason is not None else "all declarations hold for the installed ansible-core")
+    return int(found.reason is not None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mitopatch",
+        description="Makes Ansible faster without changing a playbook. Switch it on with 'mitopatch = on' under [defaults] of ansible.cfg.",
+        epilog=f"environment:\n{settings.help_text()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mitopatch {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("status", help="what is installed, and whether a run started here would be accelerated")
+    commands.add_parser("list", help="the supported ansible-core series")
+    show = commands.add_parser("show", help="what is changed in one series, and why")
+    show.add_argument("series", metavar="SERIES", help="for example 2.16")
+    commands.add_parser("verify", help="check every declaration against the installed ansible-core; exit code 1 if one fails")
+    commands.add_parser("doctor", help="a report to paste into an issue")
+    run = commands.add_parser("run", help="run an Ansible command accelerated without mitopatch.pth: mitopatch run -- ansible-playbook ...")
+    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
+    trial = commands.add_parser("demo", help="a sample playbook on localhost, plain and through mitopatch: results compared, times shown")
+    trial.add_argument("--hosts", type=int, default=5, help="inventory hosts, all with connection local (default 5)")
+    trial.add_argument("--forks", type=int, default=5, help="as for ansible-playbook (default 5)")
+    trial.add_argument("--repeat", type=int, default=1, help="runs of each kind, interleaved; medians are shown (default 1)")
+    return parser
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """[cli] The entry point. Returns the exit code; `run` leaves with that of its command."""
+    options = _parser().parse_args(arguments)
+    if options.command == "run":
+        return launch.run(options.argv[1:] if options.argv[:1] == ["--"] else options.argv)
+    if options.command == "demo":
+        return demo.run(options.hosts, options.forks, options.repeat)
+    if options.command == "list":
+        return _list()
+    if options.command == "show":
+        return _show(options.series)
+    if options.command == "verify":
+        return _verify()
+    lines = report.status if options.command == "status" else report.doctor
+    for line in lines(report.Findings(), HOOKED):
+        print(line)
+    return 0

@@ -1,0 +1,139 @@
+"""[cli] What `mitopatch status`, `verify` and `doctor` print: facts of this environment, found by really trying."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Optional
+
+from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
+from mitopatch.declare import Relies, Replace
+from mitopatch.errors import NotApplied, Reason
+from mitopatch.versions import probe
+
+
+class Findings:
+    """[cli] What was found by choosing, applying and taking back the installed release's bundle in this process."""
+
+    def __init__(self) -> None:
+        # Only the trial below may patch this process, whatever the setting says.
+        hook.remove(autoload.finder)
+        self.release = release.installed()
+        self.opened: Optional[bootstrap.Opened] = None
+        self.reason: Optional[Reason] = None
+        self.states: list[tuple[ledger.Entry, str]] = []
+        self.setting = bootstrap.Setting(None, "")
+        try:
+            self.setting = bootstrap.decide(probe.config_file(), os.environ)
+        except Exception as error:
+            self.reason = _broken(error)
+            return
+        try:
+            self.opened = bootstrap.open_ledger()
+        except NotApplied as refused:
+            self.reason = refused.reason
+            return
+        book = self.opened.ledger
+        try:
+            self.reason = book.apply()
+        except SystemExit as error:
+            # Ansible's own way to say that it cannot start (locale, Python).
+            self.reason = _broken(error)
+        if self.reason is not None:
+            self.reason.facts["found_release"] = self.opened.release
+        self.states = [(entry, entry.state) for entry in book.entries]
+        self.reason = self.reason or book.undo()
+
+
+def _broken(error: BaseException) -> Reason:
+    return Reason("MP136", problem=(str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def workers() -> str:
+    """[cli] How many worker processes a run here would have, and why."""
+    found = settings.read("MITOPATCH_WORKERS")
+    if found:
+        return f"{found} (MITOPATCH_WORKERS)"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{cores} (one per CPU core this process may use)"
+
+
+def verdict(found: Findings, hooked: bool) -> str:
+    """[cli] Would a run started here be accelerated? One sentence, the first obstacle named."""
+    if found.reason is not None:
+        return f"no: {found.reason.text}"
+    if found.setting.mode == "off":
+        return f"no: {found.setting.source}"
+    if not hooked:
+        return "no: mitopatch.pth is not installed in this environment; 'mitopatch run -- COMMAND' does without it"
+    if found.setting.mode == "dormant":
+        return f"only plays with 'strategy: mitopatch_linear|free|host_pinned': {found.setting.source}"
+    return f"yes: {found.setting.source}"
+
+
+def status(found: Findings, hooked: bool) -> Iterator[str]:
+    """[cli] The lines of `mitopatch status`."""
+    shown = found.release if isinstance(found.release, str) else "none"
+    yield f"mitopatch      {__version__}, mitogen {_version('mitogen')}, wrapt {_version('wrapt')}"
+    yield f"python         {platform.python_version()} ({sys.executable})"
+    yield f"ansible-core   {shown}" + _distance(found)
+    yield "bundle         " + (f"{found.opened.ledger.bundle.series} ({_in_force(found)})" if found.opened else "none")
+    yield f"start hook     {'installed (mitopatch.pth)' if hooked else 'not installed'}"
+    yield f"workers        {workers()}"
+    yield f"active here    {verdict(found, hooked)}"
+    if found.opened and found.opened.notice is not None:
+        yield f"note           {found.opened.notice.text}"
+    for complaint in found.setting.complaints:
+        yield f"note           {complaint.text}"
+    if found.states:
+        yield ""
+        yield "patches (applied and taken back in this process):"
+        width = max(len(entry.declaration.key) for entry, _state in found.states)
+        for entry, state in found.states:
+            reason = f"  {entry.reason.text}" if entry.reason is not None else ""
+            yield f"  {state:8} {entry.declaration.kind:9} {entry.declaration.key:{width}}{reason}"
+
+
+def _distance(found: Findings) -> str:
+    if found.opened is None or isinstance(found.release, Reason):
+        return ""
+    for row in versions.SUPPORTED:
+        if row.series == found.opened.ledger.bundle.series:
+            outside = select.beyond_tested(row, found.release)
+            return f" ({'outside the' if outside else 'within the'} tested range {row.oldest} to {row.newest})"
+    return ""
+
+
+def _in_force(found: Findings) -> str:
+    good = sum(state == ledger.APPLIED for _entry, state in found.states)
+    return f"{good} of {len(found.states)} declarations in force when tried"
+
+
+def doctor(found: Findings, hooked: bool) -> Iterator[str]:
+    """[cli] The lines of `mitopatch doctor`: the status, and what a maintainer asks next. Names no host and no secret."""
+    yield "Please paste everything from here into the issue."
+    yield ""
+    yield from status(found, hooked)
+    yield ""
+    yield f"platform       {platform.platform()}, {platform.python_implementation()}"
+    yield f"packaging      {_version('packaging')}, ansible {_version('ansible')}, ansible-core metadata {_version('ansible-core')}"
+    names = [switch.name for switch in settings.SWITCHES] + ["ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS"]
+    yield "environment    " + (", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or "no switch is set")
+    for entry, _state in found.states:
+        if isinstance(entry.declaration, (Relies, Replace)) and entry.site is not None:
+            value = fingerprint.of_object(entry.site.value) or "none"
+            yield f"fingerprint    {value}  {entry.declaration.key}"
+    for entry, _state in found.states:
+        if entry.traceback:
+            yield ""
+            yield from entry.traceback.rstrip().splitlines()
