@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from typing import Optional, Tuple
+from typing import Optional
 
 # controller -> worker
 OBJECTS = 1  # pickled objects to register (see objects)
@@ -29,7 +29,7 @@ CRASHED = 19  # the job ended without a result
 _HEAD = struct.Struct("!BQI")
 MAX_PAYLOAD = 0xFFFFFFFF
 
-Frame = Tuple[int, int, bytes]
+Frame = tuple[int, int, bytes]
 
 
 class Channel:
@@ -93,7 +93,7 @@ class Channel:
         self._sock.close()
 
 
-def pair() -> Tuple[socket.socket, socket.socket]:
+def pair() -> tuple[socket.socket, socket.socket]:
     """[controller] A connected pair of sockets with room for a play's objects in flight."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     for sock in (ours, theirs):

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import io
 import pickle  # nosec B403 - both ends are one program over an inherited socket pair
-from typing import Any, Callable, Dict, Hashable, Optional, Tuple
+from collections.abc import Hashable
+from typing import Any, Callable, Optional
 
 NameOf = Callable[[Any], Optional[Hashable]]
 
 #: The registry of this process; set by Registry.activate.
-_active: Optional["Registry"] = None
+_active: Optional[Registry] = None
 
 
 class Unshippable(Exception):
@@ -39,12 +40,12 @@ def _numbered(number: int) -> Any:
 def _new(number: int, cls: type) -> Any:
     if _active is None:
         raise RuntimeError("no registry in this process")
-    obj = cls.__new__(cls)
+    obj: Any = object.__new__(cls)
     _active.objects[number] = obj
     return obj
 
 
-def _set_state(obj: Any, state: Dict[str, Any]) -> None:
+def _set_state(obj: Any, state: dict[str, Any]) -> None:
     obj.__dict__.update(state)
 
 
@@ -55,16 +56,16 @@ class Registry:
     or None; ``by_name(name)`` finds it in this process.
     """
 
-    def __init__(self, kinds: Tuple[type, ...], name_of: NameOf, by_name: Callable[[Hashable], Any], ignore: Tuple[str, ...] = ()) -> None:
+    def __init__(self, kinds: tuple[type, ...], name_of: NameOf, by_name: Callable[[Hashable], Any], ignore: tuple[str, ...] = ()) -> None:
         self.kinds = kinds
         self.name_of = name_of
         self.by_name = by_name
         self._ignore = frozenset(ignore)
-        self.objects: Dict[int, Any] = {}
-        self._numbers: Dict[int, int] = {}  # id(object) -> number; the object is kept alive by `objects`
-        self._shipped: Dict[int, Dict[str, Any]] = {}  # number -> attributes as the workers know them
+        self.objects: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}  # id(object) -> number; the object is kept alive by `objects`
+        self._shipped: dict[int, dict[str, Any]] = {}  # number -> attributes as the workers know them
         self._last = 0
-        self._undo: list = []
+        self._undo: list[int] = []
 
     def activate(self) -> None:
         """Make this the registry that pickles loaded in this process refer to."""
@@ -100,7 +101,7 @@ class Registry:
             raise Unshippable(f"{type(exc).__name__}: {exc}") from exc
         return out.getvalue()
 
-    def changes(self, number: int) -> Dict[str, Any]:
+    def changes(self, number: int) -> dict[str, Any]:
         """[controller] The attributes that were given another value since the workers last heard of this object.
 
         Compared by identity: a value changed in place is not seen, and upstream does not do that to what it queues.
@@ -139,7 +140,7 @@ def load(data: bytes) -> Any:
     return pickle.loads(data)  # noqa: S301 - from our own controller, over an inherited socket pair
 
 
-def update(number: int, changed: Dict[str, Any]) -> None:
+def update(number: int, changed: dict[str, Any]) -> None:
     """[worker] Give a known object the attributes that the controller changed."""
     if _active is None:
         raise RuntimeError("no registry in this process")

@@ -20,7 +20,7 @@ import pickle  # nosec B403 - see objects
 import signal
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Optional
 
 from mitopatch.errors import Reason
 from mitopatch.runtime import child, frames, settings
@@ -35,9 +35,11 @@ LOG = logging.getLogger(__name__)
 class Flight:
     """[controller] A job on its way: whom to tell how it ended."""
 
-    __slots__ = ("host", "task", "done", "handed_back", "crashed")
+    __slots__ = ("crashed", "done", "handed_back", "host", "task")
 
-    def __init__(self, host: str, task: Any, done: Callable[[], None], handed_back: Callable[[str], None], crashed: Callable[[], None]) -> None:
+    def __init__(
+        self, host: str, task: Any, done: Callable[[], None], handed_back: Callable[[str], None], crashed: Callable[[], None]
+    ) -> None:
         self.host = host
         self.task = task
         self.done = done
@@ -54,8 +56,8 @@ class Worker:
         self.process: Any = None
         self.channel: Optional[frames.Channel] = None
         self.reader: Optional[threading.Thread] = None
-        self.hosts: Set[str] = set()
-        self.flights: Dict[int, Flight] = {}
+        self.hosts: set[str] = set()
+        self.flights: dict[int, Flight] = {}
 
     @property
     def running(self) -> bool:
@@ -73,8 +75,8 @@ class Pool:
     def __init__(self, seam: ControllerSeam, wake: Wake, size: Optional[int] = None) -> None:
         self._seam = seam
         self._wake = wake
-        self._workers: List[Optional[Worker]] = [None] * (size or settings.workers())
-        self._owner: Dict[str, int] = {}
+        self._workers: list[Optional[Worker]] = [None] * (size or settings.workers())
+        self._owner: dict[str, int] = {}
         self._load = [0] * len(self._workers)
         self._next_job = 0
         self._started = 0
@@ -90,7 +92,7 @@ class Pool:
         """Whether any worker was ever started (before that, nothing needs to be sent to anybody)."""
         return self._started > 0
 
-    def live(self) -> List[Worker]:
+    def live(self) -> list[Worker]:
         """The workers that can be sent messages."""
         return [worker for worker in self._workers if worker is not None and worker.running]
 
@@ -171,7 +173,7 @@ class Pool:
             self.broadcast(frames.UPDATE, self.registry.dump((number, changed)))
         return number
 
-    def send_job(self, worker: Worker, task: Any, job: Tuple[str, int, int, int, int], flight: Flight) -> int:
+    def send_job(self, worker: Worker, task: Any, job: tuple[str, int, int, int, int], flight: Flight) -> int:
         """Send a job ``(host, task, play, play_context, slot)``; its number. ``flight`` is told how it ends."""
         self._next_job += 1
         number = self._next_job
@@ -185,7 +187,7 @@ class Pool:
         """Send the answer to the prompt of a job."""
         self._send(worker, frames.REPLY, number, pickle.dumps(value, protocol=5))
 
-    def call(self, host: str, method: str, arguments: Tuple[Any, ...]) -> None:
+    def call(self, host: str, method: str, arguments: tuple[Any, ...]) -> None:
         """Have the owner of ``host``, if it has one already, run a method of its seam."""
         index = self._owner.get(host)
         worker = self._workers[index] if index is not None else None
@@ -283,14 +285,14 @@ class Pool:
         self.stop()
 
     @staticmethod
-    def _wait(workers: List[Worker], seconds: float) -> None:
+    def _wait(workers: list[Worker], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for worker in workers:
             if worker.reader is not None:
                 worker.reader.join(max(0.0, deadline - time.monotonic()))
 
     @staticmethod
-    def _signal(workers: List[Worker], number: int) -> None:
+    def _signal(workers: list[Worker], number: int) -> None:
         for worker in workers:
             if worker.reader is not None and worker.reader.is_alive() and worker.process.pid:
                 try:
@@ -307,4 +309,3 @@ def ending(code: Optional[int]) -> str:
         except ValueError:
             return f"was killed by signal {-code}"
     return f"ended with exit status {code}"
-

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, ContextManager, Hashable, NamedTuple, Optional, Tuple
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Optional
 
 
 class HandBack(BaseException):
@@ -32,7 +34,7 @@ class WorkerSeam(abc.ABC):
     """[worker] What a worker does with Ansible. Made after the fork by ControllerSeam.enter_worker."""
 
     @abc.abstractmethod
-    def apply(self, operation: Tuple[Any, ...]) -> None:
+    def apply(self, operation: tuple[Any, ...]) -> None:
         """Carry out a logged mutation on this process's replica."""
 
     @abc.abstractmethod
@@ -40,7 +42,7 @@ class WorkerSeam(abc.ABC):
         """Keep a pickled mutation of one host's variables until they are read."""
 
     @abc.abstractmethod
-    def set_state(self, state: Tuple[Any, ...]) -> None:
+    def set_state(self, state: tuple[Any, ...]) -> None:
         """Take over what the strategy knows of its play."""
 
     @abc.abstractmethod
@@ -56,7 +58,7 @@ class WorkerSeam(abc.ABC):
         """Hand the answer to a prompt to the task that waits for it."""
 
     @abc.abstractmethod
-    def call(self, method: str, arguments: Tuple[Any, ...]) -> None:
+    def call(self, method: str, arguments: tuple[Any, ...]) -> None:
         """Run one of the seam's own methods in order with the jobs."""
 
     @abc.abstractmethod
@@ -68,15 +70,15 @@ class ControllerSeam(abc.ABC):
     """[controller] What the engine asks of Ansible in the top process."""
 
     @abc.abstractmethod
-    def process(self, target: Any, arguments: Tuple[Any, ...]) -> Any:
+    def process(self, target: Any, arguments: tuple[Any, ...]) -> Any:
         """A not yet started multiprocessing process of the kind that Ansible itself uses."""
 
     @abc.abstractmethod
-    def fork_guard(self) -> ContextManager[Any]:
+    def fork_guard(self) -> AbstractContextManager[Any]:
         """Holds the locks that a forked child must not inherit in another thread's hands."""
 
     @abc.abstractmethod
-    def shared_kinds(self) -> Tuple[type, ...]:
+    def shared_kinds(self) -> tuple[type, ...]:
         """Classes whose instances are shared by number."""
 
     @abc.abstractmethod

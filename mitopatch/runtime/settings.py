@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import FrozenSet, Optional
+from typing import Optional
 
 #: Actions that always take upstream's own forked worker: they talk to the terminal of the user.
 FORK_ACTIONS = frozenset({"pause", "ansible.builtin.pause", "ansible.legacy.pause"})
@@ -22,7 +22,7 @@ def workers() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def fork_actions() -> FrozenSet[str]:
+def fork_actions() -> frozenset[str]:
     """Names of actions for the fork route: the built-in list and the comma-separated MITOPATCH_FORK_ACTIONS."""
     extra = os.environ.get("MITOPATCH_FORK_ACTIONS", "")
     return FORK_ACTIONS | {name.strip() for name in extra.split(",") if name.strip()}

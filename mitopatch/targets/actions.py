@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
@@ -11,7 +11,7 @@ import ansible_mitogen.mixins
 class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[misc]
     """Mixed into every action class whose task runs over a Mitogen connection."""
 
-    def _set_temp_file_args(self, module_args: Dict[str, Any], wrap_async: bool) -> None:
+    def _set_temp_file_args(self, module_args: dict[str, Any], wrap_async: bool) -> None:
         # Upstream has put the user's remote_tmp there (ActionBase._update_module_args); ansible_mitogen would replace it by
         # a directory of its own choice, and a module that cannot use remote_tmp would not warn as it does plain.
         remote_tmp = module_args.get("_ansible_remote_tmp")
@@ -20,7 +20,7 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
             module_args["_ansible_remote_tmp"] = remote_tmp
 
 
-_adorned: Dict[type, type] = {}
+_adorned: dict[type, type] = {}
 
 
 def adorn(klass: type) -> type:

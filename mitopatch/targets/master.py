@@ -43,7 +43,7 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gates_lock = threading.Lock()
-        self._gates: dict = {}
+        self._gates: dict[str, Any] = {}
 
     @classmethod
     def name(cls) -> str:
@@ -70,7 +70,7 @@ class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: igno
         """The name under which ansible_mitogen's planner asks for it."""
         return "ansible_mitogen.services.ModuleDepService"
 
-    @mitogen.service.expose(policy=mitogen.service.AllowParents())
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def scan(self, **kwargs: Any) -> Any:
         """See the base class."""
         with self._scan_lock:
@@ -78,7 +78,7 @@ class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: igno
 
 
 class _Binding(ansible_mitogen.process.Binding):  # type: ignore[misc]
-    def __init__(self, master: "Master") -> None:
+    def __init__(self, master: Master) -> None:
         self._master = master
 
     def get_child_service_context(self) -> Any:
@@ -92,7 +92,7 @@ class _Binding(ansible_mitogen.process.Binding):  # type: ignore[misc]
 
 
 class _Model(ansible_mitogen.process.WorkerModel):  # type: ignore[misc]
-    def __init__(self, master: "Master") -> None:
+    def __init__(self, master: Master) -> None:
         self._binding = _Binding(master)
 
     def on_strategy_start(self) -> None:
@@ -171,4 +171,3 @@ def _raise_file_limit(hosts: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     except (ValueError, OSError):
         LOG.debug("cannot raise the limit of open files to %d", limit)
-

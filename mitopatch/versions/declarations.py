@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, Optional
 
 from mitopatch.declare import Declaration, Relies, StandIn, Wrap
 from mitopatch.versions import plugin_lock
-from mitopatch.versions.control import Patches
+from mitopatch.versions.patches import Patches
 
 UPSTREAM = "https://github.com/ansible/ansible/blob/stable-{series}/lib/ansible/{path}"
 
@@ -14,11 +15,23 @@ STRATEGY = "ansible.plugins.strategy"
 TQM = "ansible.executor.task_queue_manager"
 VARIABLES = "ansible.vars.manager"
 INVENTORY = "ansible.inventory.manager"
+DATA = "ansible.parsing.dataloader"
 LOADER = "ansible.plugins.loader"
 WORKER = "ansible.executor.process.worker"
 
 GET_VARS = ("self", "play", "host", "task", "include_hostvars", "include_delegate_to", "use_cache", "_hosts", "_hosts_all", "stage")
-WORKER_INIT = ("self", "final_q", "task_vars", "host", "task", "play_context", "loader", "variable_manager", "shared_loader_obj", "worker_id")
+WORKER_INIT = (
+    "self",
+    "final_q",
+    "task_vars",
+    "host",
+    "task",
+    "play_context",
+    "loader",
+    "variable_manager",
+    "shared_loader_obj",
+    "worker_id",
+)
 FIND = ("self", "name", "mod_type", "ignore_deprecated", "check_aliases", "collection_list")
 FOREVER = "ansible-core has persistent workers of its own"
 
@@ -32,10 +45,10 @@ def bundle_declarations(
     add_dynamic_host: Sequence[str] = ("self", "host_info", "result_item"),
     add_dynamic_group: Sequence[str] = ("self", "host", "result_item"),
     relies: Sequence[str] = ("WorkerProcess._run",),
-) -> Tuple[Declaration, ...]:
+) -> tuple[Declaration, ...]:
     """All declarations of a series."""
 
-    def facts(module: str, undo_when: str, why: str) -> dict:
+    def facts(module: str, undo_when: str, why: str) -> dict[str, str]:
         path = module.replace("ansible.", "", 1).replace(".", "/")
         path += "/__init__.py" if module == STRATEGY else ".py"
         return {"why": why, "upstream": UPSTREAM.format(series=series, path=path), "undo_when": undo_when}
@@ -77,9 +90,9 @@ def bundle_declarations(
                 ("subset", ("self", "subset_pattern")),
             )
         ),
-        wrap(INVENTORY, "InventoryManager.refresh_inventory", patches.refresh_inventory, ("self",), "the workers start anew with the new inventory"),
-        wrap("ansible.parsing.dataloader", "DataLoader.set_basedir", patches.mutator("loader", "set_basedir"), ("self", "basedir"), replayed),
-        wrap(STRATEGY, "StrategyBase.__init__", patches.strategy_init, ("self", "tqm"), "results wake the main thread; variables come lazily"),
+        wrap(INVENTORY, "InventoryManager.refresh_inventory", patches.refresh_inventory, ("self",), "the workers start anew"),
+        wrap(DATA, "DataLoader.set_basedir", patches.mutator("loader", "set_basedir"), ("self", "basedir"), replayed),
+        wrap(STRATEGY, "StrategyBase.__init__", patches.strategy_init, ("self", "tqm"), "results wake us; lazy variables"),
         wrap(STRATEGY, "StrategyBase.add_tqm_variables", patches.add_tqm_variables, ("self", "vars", "play"), "lazy variables stay lazy"),
         wrap(
             STRATEGY, "StrategyBase._execute_meta", patches.execute_meta, ("self", "task", "play_context", "iterator", "target_host"),

@@ -5,7 +5,7 @@ The controller writes facts to a persistent cache once; a worker that replays th
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Set
+from typing import Any
 
 
 class OverlayCache:
@@ -13,8 +13,8 @@ class OverlayCache:
 
     def __init__(self, plugin: Any) -> None:
         self._plugin = plugin
-        self._written: Dict[str, Any] = {}
-        self._deleted: Set[str] = set()
+        self._written: dict[str, Any] = {}
+        self._deleted: set[str] = set()
 
     def get(self, key: str) -> Any:
         """The value of ``key``; KeyError (or what the plugin does) if there is none."""
@@ -29,9 +29,9 @@ class OverlayCache:
         self._deleted.discard(key)
         self._written[key] = value
 
-    def keys(self) -> List[str]:
+    def keys(self) -> list[str]:
         """All keys."""
-        return [key for key in self._plugin.keys() if key not in self._deleted and key not in self._written] + list(self._written)
+        return [key for key in self._plugin if key not in self._deleted and key not in self._written] + list(self._written)
 
     def contains(self, key: str) -> bool:
         """Whether there is a value."""
@@ -47,7 +47,7 @@ class OverlayCache:
         self._deleted.update(self._plugin.keys())
         self._written.clear()
 
-    def copy(self) -> Dict[str, Any]:
+    def copy(self) -> dict[str, Any]:
         """All values."""
         return {key: self.get(key) for key in self.keys()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, Dict
+from typing import Any
 
 from mitopatch.versions import streams
 
@@ -12,7 +12,7 @@ class Family(abc.ABC):
     """Implemented once per family head (``v2_11``, ``v2_15``, ``v2_19``, ``v2_21``)."""
 
     @abc.abstractmethod
-    def upstream_worker(self, original: Any, arguments: Dict[str, Any]) -> Any:
+    def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         """[controller] Construct upstream's own WorkerProcess."""
 
     @abc.abstractmethod
@@ -27,14 +27,14 @@ class Family(abc.ABC):
         """[worker] Put ``overlay(plugin)`` in place of the variable manager's fact cache plugin."""
         manager._fact_cache = overlay(manager._fact_cache)
 
-    def start(self, worker: Any) -> None:
+    def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
 
 
 class KeywordFamily(Family):
     """From 2.19: workers are constructed by keyword, leave the terminal, and run a task in an ambient context."""
 
-    def upstream_worker(self, original: Any, arguments: Dict[str, Any]) -> Any:
+    def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)
 
     def start(self, worker: Any) -> None:

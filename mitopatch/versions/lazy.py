@@ -6,9 +6,10 @@ template what is a template (a task's name, ``throttle``, ``run_once``), for the
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List
+from collections.abc import Iterator
+from typing import Any, Callable
 
-Variables = Dict[str, Any]
+Variables = dict[str, Any]
 
 
 class LazyTaskVars(dict):  # type: ignore[type-arg]
@@ -18,12 +19,12 @@ class LazyTaskVars(dict):  # type: ignore[type-arg]
     longer what a worker would compute, and the task must be forked with exactly these variables.
     """
 
-    __slots__ = ("_compute", "_later", "_filled", "play", "host", "task", "changed")
+    __slots__ = ("_compute", "_filled", "_later", "changed", "host", "play", "task")
 
     def __init__(self, compute: Callable[[], Variables], play: Any, host: Any, task: Any) -> None:
         super().__init__()
         self._compute = compute
-        self._later: List[Callable[[Variables], None]] = []
+        self._later: list[Callable[[Variables], None]] = []
         self._filled = False
         self.play = play
         self.host = host
@@ -177,4 +178,4 @@ class LazyVariables:
         return getattr(self.manager, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.manager, name, value)
+        self.manager.__setattr__(name, value)

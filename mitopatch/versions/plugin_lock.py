@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 _lock = threading.RLock()
 #: In a worker: loader -> its plugin files. Loaders live as long as the process, so their id is a safe key.
-_paths: Optional[Dict[int, List[str]]] = None
+_paths: Optional[dict[int, list[str]]] = None
 
 
 def _renew() -> None:

@@ -8,11 +8,12 @@ late, upstream's own plugin serves on the thread.
 from __future__ import annotations
 
 import os
-from typing import Any, List
+from typing import Any
 
 from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
+from mitopatch.versions import templating, threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
@@ -29,9 +30,7 @@ def _short(name: str) -> str:
 
 def hand_back(reason: str) -> bool:
     """Raise HandBack if the task of this thread can still be handed back; False if it is too late for that."""
-    from mitopatch.versions import work
-
-    prepared = work.current_task()
+    prepared = threads.current_task()
     if prepared is None or prepared.touched:
         return False
     raise HandBack(reason)
@@ -39,9 +38,7 @@ def hand_back(reason: str) -> bool:
 
 def touched() -> None:
     """The task of this thread has reached its target: from now on it stays here."""
-    from mitopatch.versions import work
-
-    prepared = work.current_task()
+    prepared = threads.current_task()
     if prepared is not None:
         prepared.touched = True
 
@@ -75,15 +72,13 @@ def connection_wrapper(master: Any) -> Any:
 
 
 def reset_connection(
-    master: Any, manager: Any, loader: Any, host: Any, task: Any, play: Any, play_context: Any, hosts: List[str], hosts_all: List[str]
+    master: Any, manager: Any, loader: Any, host: Any, task: Any, play: Any, play_context: Any, hosts: list[str], hosts_all: list[str]
 ) -> None:
     """Close Mitogen's connections to ``host`` as ``meta: reset_connection`` does.
 
     Source: StrategyBase._execute_meta (2.11 to 2.21) for which variables count; ansible_mitogen.strategy for what its
     connection plugin wants to know.
     """
-    from mitopatch.versions import templating
-
     variables = manager.get_vars(play=play, host=host, task=task, _hosts=hosts, _hosts_all=hosts_all)
     templar = templating.templar(loader, variables)
     context = play_context.set_task_and_variable_override(task=task, variables=variables, templar=templar)

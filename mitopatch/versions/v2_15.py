@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
-from mitopatch.versions.control import WORKER_PARAMETERS
 from mitopatch.versions.family import Family
+from mitopatch.versions.session import WORKER_PARAMETERS
 
 
 class Family215(Family):
     """One WorkerProcess with positional parameters; results are TaskResult objects that hold a dictionary."""
 
-    parameters = WORKER_PARAMETERS
+    parameters: tuple[str, ...] = WORKER_PARAMETERS
 
-    def upstream_worker(self, original: Any, arguments: Dict[str, Any]) -> Any:
+    def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(*(arguments[name] for name in self.parameters))
 
     def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
         # Source: WorkerProcess._run on AnsibleConnectionFailure (2.11 to 2.18).
-        final_q.send_task_result(host.name, task._uuid, {"unreachable": True, "changed": False, "msg": message}, task_fields=task.dump_attrs())
+        final_q.send_task_result(
+            host.name, task._uuid, {"unreachable": True, "changed": False, "msg": message}, task_fields=task.dump_attrs()
+        )
 
     def run(self, thread_worker: Any) -> None:
         thread_worker._run()

@@ -11,9 +11,9 @@ from ansible._internal import _task
 from ansible.executor.task_result import _RawTaskResult
 
 from mitopatch.declare import Bundle
-from mitopatch.versions.control import Patches
 from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
+from mitopatch.versions.patches import Patches
 
 
 class Family219(KeywordFamily):

@@ -7,9 +7,9 @@ from typing import Any
 from ansible._internal import _task
 
 from mitopatch.declare import Bundle
-from mitopatch.versions.control import Patches
 from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
+from mitopatch.versions.patches import Patches
 
 
 class Family221(KeywordFamily):

@@ -10,139 +10,22 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import shutil
 import threading
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from ansible import constants, context
-from ansible.errors import AnsibleError
-from ansible.executor.process.worker import WorkerProcess
-from ansible.executor.task_queue_manager import FinalQueue
 from ansible.plugins import loader as plugin_loader
 from ansible.utils.display import Display
 
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import control, facts, plugin_lock, routes
+from mitopatch.versions import facts, plugin_lock, replay, routes, session, threads
+from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
 display = Display()
-
-_local = threading.local()
-
-
-def current_task() -> Optional["Prepared"]:
-    """The host-task that runs on this thread."""
-    return getattr(_local, "prepared", None)
-
-
-class Prepared:
-    """A job with all it needs; one thread uses it, once."""
-
-    def __init__(self, job: Job, host: Any, task: Any, play_context: Any, variables: Dict[str, Any]) -> None:
-        self.job = job
-        self.host = host
-        self.task = task
-        self.play_context = play_context
-        self.variables = variables
-        self.answers: "queue.Queue[Any]" = queue.Queue()
-        #: Whether something happened that others can see, so that the job cannot be handed back any more.
-        self.touched = False
-        self.sent = False
-
-
-class Queue(FinalQueue):  # type: ignore[misc]
-    """Ansible's final queue as a worker's tasks see it: the same methods, but items travel over the worker's channel.
-
-    A killed worker then cannot leave a shared lock locked, and the result and the end of a job are one message.
-    """
-
-    def __init__(self, channel: frames.Channel) -> None:
-        # Not the base class's: no pipe, no shared lock.
-        self._channel = channel
-
-    def put(self, obj: Any, *args: Any, **kwargs: Any) -> None:
-        """Pickle the item here, as upstream's queue does, and send it."""
-        data = bytes(ForkingPickler.dumps(obj))
-        prepared = current_task()
-        if prepared is not None and getattr(_local, "result", False):
-            prepared.sent = True
-            self._channel.send(frames.RESULT, prepared.job.number, data)
-        else:
-            self._channel.send(frames.QUEUE, 0, data)
-
-    def send_task_result(self, *args: Any, **kwargs: Any) -> None:
-        """As upstream's; what it puts is the end of the job."""
-        _local.result = True
-        try:
-            super().send_task_result(*args, **kwargs)
-        finally:
-            _local.result = False
-
-    def send_callback(self, *args: Any, **kwargs: Any) -> None:
-        """As upstream's; the task has been seen to do something."""
-        prepared = current_task()
-        if prepared is not None:
-            prepared.touched = True
-        super().send_callback(*args, **kwargs)
-
-    def close(self) -> None:
-        """Nothing of its own to close."""
-
-
-class Answers:
-    """The reading end of a job's prompt answers; raises the errors among them, as upstream's WorkerQueue."""
-
-    def __init__(self, answers: "queue.Queue[Any]") -> None:
-        self._answers = answers
-
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait for an answer."""
-        answer = self._answers.get(*args, **kwargs)
-        if isinstance(answer, AnsibleError):
-            raise answer
-        return answer
-
-
-class ThreadWorker(WorkerProcess):  # type: ignore[misc]
-    """Upstream's worker without a process: only its ``_run`` is used, on a thread.
-
-    Upstream puts it into a module global (``current_worker``) that all threads share, so what is read through that
-    global is looked up per thread.
-    """
-
-    def __init__(self, worker: "Worker", prepared: Prepared) -> None:
-        # Not the base class's: this is no process.
-        self._final_q = worker.queue
-        self._task_vars = prepared.variables
-        self._host = prepared.host
-        self._task = prepared.task
-        self._play_context = prepared.play_context
-        self._loader = worker.own_loader()
-        self._variable_manager = worker.manager
-        self._shared_loader_obj = worker.shared_loader_obj
-        self._new_stdin = worker.stdin
-        self._cliargs = worker.cliargs
-
-    @property
-    def worker_id(self) -> int:
-        """Number of the slot, for the answer to a prompt."""
-        prepared = current_task()
-        return prepared.job.slot if prepared is not None else 0
-
-    @property
-    def worker_queue(self) -> Answers:
-        """Where the answer to a prompt comes."""
-        prepared = current_task()
-        if prepared is None:
-            raise RuntimeError("no task runs on this thread")
-        return Answers(prepared.answers)
-
-    def _hard_exit(self, e: Any) -> None:
-        raise RuntimeError(str(e))
 
 
 class Worker(WorkerSeam):
@@ -155,9 +38,9 @@ class Worker(WorkerSeam):
         self.inventory = controller.anchors["inventory"]
         self.registry = registry
         self.lock = threading.RLock()
-        self._pending: Dict[str, List[bytes]] = {}
-        self._waiting: Dict[int, Prepared] = {}
-        self._squashed: set = set()
+        self._pending: dict[str, list[bytes]] = {}
+        self._waiting: dict[int, Prepared] = {}
+        self._squashed: set[int] = set()
         self._loader = controller.anchors["loader"]
         self._controller_pid = os.getppid()
         self.cliargs = context.CLIARGS
@@ -170,7 +53,8 @@ class Worker(WorkerSeam):
             set_queue(self.queue)
         plugin_lock.remember_paths()
         self.family.fact_cache(self.manager, facts.OverlayCache)
-        control.become_replica(self)
+        session.forget()
+        replay.become(self)
         self._take_state(controller.state)
         self.family.start(self)
         self.master = master.Master(len(self.inventory.hosts))
@@ -178,7 +62,7 @@ class Worker(WorkerSeam):
 
     # -- the replica ----------------------------------------------------------------------------------------------
 
-    def apply(self, operation: Tuple[Any, ...]) -> None:
+    def apply(self, operation: tuple[Any, ...]) -> None:
         anchor, method, args, kwargs = operation
         with self.lock:
             getattr(self.anchors[anchor], method)(*args, **kwargs)
@@ -195,14 +79,14 @@ class Worker(WorkerSeam):
                 method, args = objects.load(data)
                 getattr(self.manager, method)(host, *args)
 
-    def set_state(self, state: Tuple[Any, ...]) -> None:
+    def set_state(self, state: tuple[Any, ...]) -> None:
         known, roles = state
         with self.lock:
             if roles is not None:
                 self.registry.objects[known[0]].roles = roles
             self._take_state(known)
 
-    def _take_state(self, state: Tuple[Any, ...]) -> None:
+    def _take_state(self, state: tuple[Any, ...]) -> None:
         number, hosts, hosts_all, removed, (failed, unreachable) = state
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
         gone = set(failed) | set(unreachable)
@@ -221,8 +105,7 @@ class Worker(WorkerSeam):
             variables = self.manager.get_vars(play=known[job.play], host=host, task=task, _hosts=self._hosts, _hosts_all=self._hosts_all)
             variables["ansible_current_hosts"] = list(self._remaining)
             variables["ansible_failed_hosts"] = list(self._failed)
-            prepared = Prepared(job, own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
-        return prepared
+            return Prepared(job, own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
 
     def _own_task(self, number: int, task: Any) -> Any:
         if number not in self._squashed:
@@ -233,13 +116,13 @@ class Worker(WorkerSeam):
 
     def own_loader(self) -> Any:
         """A data loader that shares all but the list of temporary files, which a task's end deletes."""
-        mine = type(self._loader).__new__(type(self._loader))
+        mine = object.__new__(type(self._loader))
         mine.__dict__.update(self._loader.__dict__)
         mine._tempfiles = set()
         return mine
 
     def run(self, prepared: Prepared) -> bool:
-        _local.prepared = prepared
+        threads.begin(prepared)
         self._waiting[prepared.job.number] = prepared
         try:
             self.family.run(ThreadWorker(self, prepared))
@@ -249,7 +132,7 @@ class Worker(WorkerSeam):
             LOG.exception("task %s on %s", prepared.task, prepared.host)
         finally:
             del self._waiting[prepared.job.number]
-            _local.prepared = None
+            threads.begin(None)
         return prepared.sent
 
     def reply(self, number: int, value: Any) -> None:
@@ -257,7 +140,7 @@ class Worker(WorkerSeam):
         if prepared is not None:
             prepared.answers.put(value)
 
-    def call(self, method: str, arguments: Tuple[Any, ...]) -> None:
+    def call(self, method: str, arguments: tuple[Any, ...]) -> None:
         try:
             getattr(self, method)(*arguments)
         except Exception:
@@ -282,23 +165,19 @@ class Worker(WorkerSeam):
 
 def own_task(task: Any) -> Any:
     """A copy of a squashed task for one host: upstream writes into it, and into its loop control and containers."""
-    mine = type(task).__new__(type(task))
+    mine = object.__new__(type(task))
     attributes = mine.__dict__
     for key, value in task.__dict__.items():
-        kind = type(value)
-        if kind is dict or kind is list:
-            value = value.copy()
-        elif isinstance(value, dict) and key == "_attributes":
-            value = dict(value)
-        attributes[key] = value
-    control_ = attributes.get("_loop_control")
-    if control_ is not None and hasattr(control_, "copy"):
-        attributes["_loop_control"] = control_.copy()
+        # Only plain containers, as upstream's own Base.copy: what is in them is replaced by templating, not written into.
+        attributes[key] = value.copy() if type(value) in (dict, list) else value
+    loop_control = attributes.get("_loop_control")
+    if hasattr(loop_control, "copy"):
+        attributes["_loop_control"] = loop_control.copy()
     return mine
 
 
 def own_host(host: Any) -> Any:
     """A shallow copy of a host: upstream's worker empties its variables and groups before it sends the result."""
-    mine = type(host).__new__(type(host))
+    mine = object.__new__(type(host))
     mine.__dict__.update(host.__dict__)
     return mine

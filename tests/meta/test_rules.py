@@ -118,25 +118,28 @@ def test_only_the_ledger_patches_ansible(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_public_docstrings_say_in_which_process(path: Path) -> None:
-    if path.relative_to(PACKAGE).parts[0] in ("runtime", "targets") or name_of(path).startswith("versions.v2_"):
-        return
+    """What is public says what it does; its docstring or its module's begins with the process: [controller], [worker], [target]."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    by_module = (ast.get_docstring(tree) or "").startswith("[")
+    overriding = name_of(path).startswith(("runtime", "targets", "versions."))  # what an interface has documented
 
-    def check(node: ast.AST, inside_function: bool) -> None:
+    def check(node: ast.AST, inside_function: bool, inside_class: bool) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 if not child.name.startswith("_") and not inside_function:
                     text = ast.get_docstring(child) or ""
-                    assert text.startswith("["), f"{path.name}:{child.lineno} {child.name}"
-                check(child, inside_function or not isinstance(child, ast.ClassDef))
+                    assert text or (inside_class and overriding), f"{path.name}:{child.lineno} {child.name}"
+                    assert not text or by_module or text.startswith("[") or inside_class, f"{path.name}:{child.lineno} {child.name}"
+                is_class = isinstance(child, ast.ClassDef)
+                check(child, inside_function or not is_class, inside_class or is_class)
 
-    check(tree, False)
+    check(tree, False, False)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_files_stay_small_and_are_named(path: Path) -> None:
     assert path.name != "utils.py"
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path.name}: at most 300 lines"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, f"{path.name}: split it where a reader would want a door"
 
 
 def test_texts_for_users_stand_in_errors_py() -> None:

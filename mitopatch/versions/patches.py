@@ -1,0 +1,152 @@
+"""[controller] The functions that the bundles' declarations put around or in place of upstream's."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from mitopatch.runtime.wake import Clock
+from mitopatch.versions import plugin_lock, replay
+from mitopatch.versions.family import Family
+from mitopatch.versions.lazy import LazyTaskVars
+from mitopatch.versions.session import current, session_of
+
+#: The mutators of one host's variables, and their parameters.
+HOST_PARAMETERS = {
+    "set_host_facts": ("host", "facts"),
+    "set_nonpersistent_facts": ("host", "facts"),
+    "set_host_variable": ("host", "varname", "value"),
+    "clear_facts": ("hostname",),
+}
+
+
+class Patches:
+    """The functions that a bundle's declarations put in place, for one family of releases."""
+
+    def __init__(self, kind: Family) -> None:
+        self.family = kind
+
+    # StrategyBase.__init__(self, tqm)
+    def strategy_init(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: after upstream's own constructor, adopt the strategy."""
+        result = wrapped(*args, **kwargs)
+        session_of(instance._tqm, self.family).adopt(instance)
+        return result
+
+    # StrategyBase.add_tqm_variables(self, vars, play)
+    def add_tqm_variables(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: for lazy variables, later."""
+        variables = args[0] if args else kwargs["vars"]
+        if not isinstance(variables, LazyTaskVars):
+            return wrapped(*args, **kwargs)
+        play = args[1] if len(args) > 1 else kwargs["play"]
+        variables.later(lambda computed: wrapped(computed, play))
+        return None
+
+    # StrategyBase._execute_meta(self, task, play_context, iterator, target_host)
+    def execute_meta(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: what ``meta`` changes in the controller has its counterpart in the worker."""
+        task = args[0] if args else kwargs["task"]
+        host = args[3] if len(args) > 3 else kwargs["target_host"]
+        result = wrapped(*args, **kwargs)
+        session = current()
+        if session is not None and session.pool.started and task.args.get("_raw_params") == "reset_connection":
+            number = session.pool.share(task)
+            play = session.pool.share(args[2]._play if len(args) > 2 else kwargs["iterator"]._play)
+            context = session.pool.share(args[1] if len(args) > 1 else kwargs["play_context"])
+            session.pool.call(host.name, "reset_connection", (host.name, number, play, context))
+        return result
+
+    # TaskQueueManager.cleanup(self)
+    def cleanup(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: the end of a run, in order or by an exception."""
+        session = current()
+        try:
+            if session is not None and session.tqm is instance:
+                session.end(quick=bool(session.pool.in_flight()))
+        finally:
+            result = wrapped(*args, **kwargs)
+        return result
+
+    # ansible.plugins.strategy.WorkerProcess
+    def worker_process(self, original: Any) -> Any:
+        """Stand-in: what upstream constructs per host-task."""
+
+        def new_worker(*args: Any, **kwargs: Any) -> Any:
+            session = current()
+            if session is None:
+                return original(*args, **kwargs)
+            session.upstream_worker = original
+            return session.new_slot(args, kwargs)
+
+        return new_worker
+
+    # ansible.plugins.strategy.time, ansible.plugins.strategy.free.time
+    def clock(self, original: Any) -> Any:
+        """Stand-in: waits end when there is something to do."""
+
+        def sleeper(seconds: float) -> bool:
+            session = current()
+            return session is not None and session.sleep(seconds)
+
+        return Clock(sleeper)
+
+    # VariableManager.set_host_facts / set_nonpersistent_facts / set_host_variable / clear_facts
+    def host_mutator(self, method: str) -> Any:
+        """Wrap: log a mutation of one host's variables after it has happened."""
+
+        def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            result = wrapped(*args, **kwargs)
+            session = current()
+            if session is not None and session.seam.anchors["variables"] is instance:
+                given = dict(zip(HOST_PARAMETERS[method], args), **kwargs)
+                values = [given[name] for name in HOST_PARAMETERS[method]]
+                session.log_host(str(values[0]), method, tuple(values[1:]))
+            return result
+
+        return wrapper
+
+    def mutator(self, anchor: Hashable, method: str) -> Any:
+        """Wrap: log a mutation of something that has a name on both sides."""
+
+        def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            session = current()
+            # Logged with the arguments as they were: upstream's add_dynamic_host writes into its second one.
+            if session is not None and session.seam.anchors.get(anchor) is instance:
+                session.log(anchor, method, args, kwargs)
+            return wrapped(*args, **kwargs)
+
+        return wrapper
+
+    # PluginLoader.add_directory(self, directory, with_subdir=False)
+    def add_directory(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: a role or collection brings plugins."""
+        session = current()
+        if session is not None and session.pool.started:
+            name = session.seam.name_of(instance)
+            if name is not None:
+                session.log(name, "add_directory", args, kwargs)
+        with plugin_lock.held():
+            plugin_lock.forget_paths()
+            return wrapped(*args, **kwargs)
+
+    # InventoryManager.refresh_inventory(self)
+    def refresh_inventory(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: not in the log; the workers start anew."""
+        result = wrapped(*args, **kwargs)
+        session = current()
+        if session is not None:
+            session.stale()
+        return result
+
+    # VariableManager.get_vars(self, ...)
+    def get_vars(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: in a worker, first apply what is known of that host, and hold off other mutations meanwhile."""
+        replica = replay.replica()
+        if replica is None or replica.manager is not instance:
+            return wrapped(*args, **kwargs)
+        with replica.lock:
+            host = kwargs.get("host") or (args[1] if len(args) > 1 else None)
+            if host is not None:
+                replica.settle(host.name)
+            return wrapped(*args, **kwargs)

@@ -1,0 +1,252 @@
+"""[controller] One run: the strategy at work, its pool, the route of each host-task, and the log of mutations.
+
+One ``Session`` lives per TaskQueueManager (a run of ansible-playbook, a command of ansible-console).
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle  # nosec B403 - between our own processes
+import threading
+import time
+from collections.abc import Hashable
+from typing import Any, Optional
+
+from ansible.utils.display import Display
+
+from mitopatch.runtime import frames, settings
+from mitopatch.runtime.objects import Unshippable
+from mitopatch.runtime.pool import Flight, NoWorker, Pool
+from mitopatch.runtime.slot import ReplyQueue, Slot
+from mitopatch.runtime.wake import Wake
+from mitopatch.versions.controller import Controller, work
+from mitopatch.versions.family import Family
+from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
+
+display = Display()
+
+#: Seconds for which a host whose connection Mitogen could not make takes the fork route.
+CONNECTION_PENALTY = 20.0
+
+#: Order of WorkerProcess's parameters where they are positional (2.11 to 2.18).
+WORKER_PARAMETERS = (
+    "final_q", "task_vars", "host", "task", "play_context", "loader", "variable_manager", "shared_loader_obj", "worker_id",
+)  # fmt: skip
+
+_current: Optional[Session] = None
+
+
+def current() -> Optional[Session]:
+    """The session of the run in progress in this process, if any."""
+    return _current
+
+
+def session_of(tqm: Any, kind: Family) -> Session:
+    """The session of this TaskQueueManager, made at its first strategy."""
+    global _current
+    if _current is None or _current.tqm is not tqm:
+        if _current is not None:
+            _current.end()
+        _current = Session(tqm, kind)
+    return _current
+
+
+def forget() -> None:
+    """[worker] This fork of the controller has no session: it replays, and logs nothing itself."""
+    global _current
+    _current = None
+
+
+class Session:
+    """One run: from the first strategy of a TaskQueueManager to its cleanup."""
+
+    def __init__(self, tqm: Any, kind: Family) -> None:
+        self.tqm = tqm
+        self.family = kind
+        self.wake = Wake()
+        self.seam = Controller(tqm, kind)
+        self.pool = Pool(self.seam, self.wake)
+        self.strategy: Any = None
+        self.upstream_worker: Any = None
+        self._back: collections.deque[tuple[Slot, dict[str, Any], str]] = collections.deque()
+        self._stale = False
+        self._roles: tuple[int, ...] = ()
+        self._fork_only: dict[int, bool] = {}
+        self._fork_actions = settings.fork_actions()
+        self._penalty: dict[tuple[str, Any], float] = {}
+        self._main = threading.get_ident()
+        self.slots = 0
+        self.forks: list[Slot] = []
+
+    # -- the strategy ---------------------------------------------------------------------------------------------
+
+    def adopt(self, strategy: Any) -> None:
+        """Take over a freshly made strategy of this run: its results wake us, its variables come lazily."""
+        self.strategy = strategy
+        strategy._results = _Waking(self.wake)
+        strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda: strategy.debugger_active)
+        rpc = getattr(strategy, "_rpc_queue", None)
+        if rpc is not None:
+            # Upstream's main thread serves it between its sleeps (2.21); a request must end the sleep.
+            put = rpc.put
+
+            def waking_put(*args: Any, **kwargs: Any) -> None:
+                put(*args, **kwargs)
+                self.wake.set()
+
+            rpc.put = waking_put
+
+    def new_slot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Slot:
+        """What upstream gets for ``WorkerProcess(...)``."""
+        arguments = {**dict(zip(WORKER_PARAMETERS, args)), **kwargs}
+        arguments["variable_manager"] = getattr(arguments["variable_manager"], "manager", arguments["variable_manager"])
+        return Slot(lambda slot: self._start(slot, arguments), arguments.get("worker_id", 0))
+
+    # -- routes ---------------------------------------------------------------------------------------------------
+
+    def _start(self, slot: Slot, arguments: dict[str, Any]) -> None:
+        if not self._thread_route(arguments) or not self._dispatch(slot, arguments):
+            self._fork(slot, arguments)
+
+    def _thread_route(self, arguments: dict[str, Any]) -> bool:
+        task_vars, task, host = arguments["task_vars"], arguments["task"], arguments["host"]
+        if not isinstance(task_vars, LazyTaskVars) or task_vars.changed or task_vars.task is not task or task_vars.host is not host:
+            return False
+        if task.action in self._fork_actions or task.debugger or task.async_val or task.timeout:
+            return False
+        penalty = self._penalty.get((host.name, task.connection))
+        if penalty is not None:
+            if time.monotonic() < penalty:
+                return False
+            del self._penalty[host.name, task.connection]
+        return True
+
+    def _dispatch(self, slot: Slot, arguments: dict[str, Any]) -> bool:
+        task_vars, task = arguments["task_vars"], arguments["task"]
+        play, host = task_vars.play, arguments["host"]
+        pool = self.pool
+        if self._stale:
+            if pool.in_flight():
+                return False
+            pool.recycle()
+            self._stale = False
+        if not pool.started:
+            work()
+        try:
+            context = pool.share(arguments["play_context"])
+            number = pool.share(task)
+            play_number = pool.share(play)
+            self._share_state(play, play_number)
+            worker = pool.worker_for(host.name)
+        except (Unshippable, NoWorker) as exc:
+            display.debug(f"mitopatch: fork route for {host.name}: {exc}")
+            return False
+        slot.worker_queue = ReplyQueue(lambda value: pool.reply(worker, job, value))
+        flight = Flight(host.name, task, slot.done, lambda reason: self._handed_back(slot, arguments, reason), slot.crashed)
+        job = pool.send_job(worker, task, (host.name, number, play_number, context, slot.worker_id), flight)
+        self.slots += 1
+        return True
+
+    def _share_state(self, play: Any, play_number: int) -> None:
+        strategy, tqm = self.strategy, self.tqm
+        state = (
+            play_number,
+            tuple(strategy._hosts_cache),
+            tuple(strategy._hosts_cache_all),
+            tuple(play._removed_hosts),
+            (tuple(tqm._failed_hosts), tuple(tqm._unreachable_hosts)),
+        )
+        roles = tuple(map(id, play.roles))
+        if state == self.seam.state and roles == self._roles:
+            return
+        self.seam.state = state
+        send_roles = self._roles and roles != self._roles
+        self._roles = roles
+        if self.pool.started:
+            data = self.pool.registry.dump((state, list(play.roles) if send_roles else None))
+            self.pool.broadcast(frames.STATE, data)
+
+    def _handed_back(self, slot: Slot, arguments: dict[str, Any], reason: str) -> None:
+        # On the reading thread of a worker: only the main thread may fork.
+        self._back.append((slot, arguments, reason))
+
+    def _fork(self, slot: Slot, arguments: dict[str, Any]) -> None:
+        arguments = dict(arguments)
+        if isinstance(arguments["task_vars"], LazyTaskVars):
+            arguments["task_vars"] = arguments["task_vars"].copy()
+        slot.take_fork(self.family.upstream_worker(self.upstream_worker, arguments))
+        self.forks.append(slot)
+
+    def service(self) -> None:
+        """Fork what the workers handed back; raises what computing the variables raises, as upstream would."""
+        while self._back:
+            slot, arguments, reason = self._back.popleft()
+            display.debug(f"mitopatch: fork route for {arguments['host'].name}: {reason}")
+            if reason.startswith("connection"):
+                self._penalty[arguments["host"].name, arguments["task"].connection] = time.monotonic() + CONNECTION_PENALTY
+            self._fork(slot, arguments)
+
+    # -- waiting --------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait as ``runtime.wake`` describes; False to have upstream's own sleep."""
+        if threading.get_ident() != self._main:
+            return False
+        self.service()
+        if self.forks:
+            self.forks = [slot for slot in self.forks if slot.is_alive()]
+        if self.forks:
+            # A forked worker's end is not announced to us: poll at upstream's pace, but let a result end the wait.
+            self.wake.wait(max(seconds, 0.001))
+        elif self.pool.in_flight():
+            self.wake.wait(1.0)
+        else:
+            return False
+        self.service()
+        return True
+
+    # -- the log of mutations -------------------------------------------------------------------------------------
+
+    def log_host(self, host: str, method: str, args: tuple[Any, ...]) -> None:
+        """A mutation of one host's variables has happened: ``VariableManager.method(host, *args)``."""
+        if not self.pool.started:
+            return
+        try:
+            data = self.pool.registry.dump((method, args))
+        except Unshippable:
+            self._stale = True
+            return
+        self.pool.broadcast(frames.HOST_OPERATION, pickle.dumps((host, data), protocol=5))
+
+    def log(self, anchor: Hashable, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A mutation has happened: ``anchor.method(*args, **kwargs)``."""
+        if not self.pool.started:
+            return
+        try:
+            self.pool.broadcast(frames.OPERATION, self.pool.registry.dump((anchor, method, args, kwargs)))
+        except Unshippable:
+            self._stale = True
+
+    def stale(self) -> None:
+        """Something changed that the log does not carry: start the workers anew before the next task."""
+        if self.pool.started:
+            self._stale = True
+
+    def end(self, quick: bool = False) -> None:
+        """The run is over: end the workers."""
+        global _current
+        self.pool.stop(quick)
+        if _current is self:
+            _current = None
+
+
+class _Waking(collections.deque[Any]):
+    """The strategy's queue of results, which wakes the main thread."""
+
+    def __init__(self, wake: Wake) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self._wake.set()
