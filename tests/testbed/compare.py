@@ -32,7 +32,11 @@ def tree(root: Path) -> dict[str, str]:
             elif stat.S_ISREG(info.st_mode):
                 data = Path(path).read_bytes().replace(os.fsencode(root), b"<root>")
                 content = " " + (repr(data) if len(data) < 200 else hashlib.sha256(data).hexdigest())
-            found[os.path.relpath(path, root)] = f"{kind} {info.st_uid}:{info.st_gid}{content}"
+            # `fetch` puts the whole path of the target's file below its own directory.
+            name = os.path.relpath(path, root).replace(str(root.parent).lstrip("/"), "<run>")
+            if str(root.parent).lstrip("/").startswith(os.path.relpath(path, root).partition("/")[2] + "/"):
+                continue
+            found[name] = f"{kind} {info.st_uid}:{info.st_gid}{content}"
     return found
 
 

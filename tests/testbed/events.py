@@ -70,6 +70,7 @@ VOLATILE_TEXT = [
     (re.compile(r"ansible_mitogen_action_\w+"), "<tmp>"),
     (re.compile(r"\btmp\w{8}\b"), "<tmp>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
+    (re.compile(r"\b\d+:\d\d:\d\d\.\d{6}\b"), "<duration>"),
     (re.compile(r"0x[0-9a-f]{8,}"), "<address>"),
     (re.compile(r"\(pid \d+\)|\bpid \d+"), "<pid>"),
     (re.compile(r"\b\d+ bytes? from"), "<n> bytes from"),

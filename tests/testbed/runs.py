@@ -121,7 +121,7 @@ class Bench:
     def __init__(self, bed: SshBed) -> None:
         self.bed = bed
         # Not below pytest's directories: those are closed to other users, and become needs a path they can walk.
-        self.base = Path(tempfile.mkdtemp(prefix="testbed-"))
+        self.base = Path(tempfile.mkdtemp(prefix="testbed_"))
         self.base.chmod(0o755)
 
     def remove(self) -> None:
@@ -141,7 +141,7 @@ class Bench:
     ) -> Started:
         """Start ansible-playbook of this environment with these arguments (playbooks by name) and return at once."""
         # Names of equal length in every run: Ansible wraps its warnings, and two runs must wrap alike.
-        directory = Path(tempfile.mkdtemp(prefix="run-", dir=self.base))
+        directory = Path(tempfile.mkdtemp(prefix="run_", dir=self.base))
         directory.chmod(0o755)
         for name in ("home", "local_tmp", "cp", "targets", "fetched", "facts", "async"):
             (directory / name).mkdir()
