@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from .sshd import SshBed
 
@@ -22,7 +22,7 @@ def host_names(count: int) -> list[str]:
     return [f"h{number:02d}" for number in range(1, count + 1)]
 
 
-def write_inventory(directory: Path, bed: SshBed, count: int, extra: Optional[dict[str, Any]] = None) -> Path:
+def write_inventory(directory: Path, bed: SshBed, count: int, extra: dict[str, Any] | None = None) -> Path:
     """Write hosts (ini): groups web and db under dc, a host that refuses connections in group `gone`."""
     names = host_names(count)
     lines = []

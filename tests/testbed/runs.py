@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import psutil
 
@@ -134,16 +134,16 @@ class Bench:
         arm: Arm = "plain",
         *,
         hosts: int = 6,
-        env: Optional[dict[str, str]] = None,
-        config: Optional[dict[str, dict[str, Any]]] = None,
-        variables: Optional[dict[str, Any]] = None,
+        env: dict[str, str] | None = None,
+        config: dict[str, dict[str, Any]] | None = None,
+        variables: dict[str, Any] | None = None,
         program: str = "ansible-playbook",
     ) -> Started:
         """Start ansible-playbook of this environment with these arguments (playbooks by name) and return at once."""
         # Names of equal length in every run: Ansible wraps its warnings, and two runs must wrap alike.
         directory = Path(tempfile.mkdtemp(prefix="run_", dir=self.base))
         directory.chmod(0o755)
-        for name in ("home", "local_tmp", "cp", "targets", "fetched", "facts", "async"):
+        for name in ("home", "tmp", "local_tmp", "cp", "targets", "fetched", "facts", "async"):
             (directory / name).mkdir()
         for name in ("targets", "async"):
             (directory / name).chmod(0o1777)
@@ -158,6 +158,7 @@ class Bench:
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
             "HOME": str(directory / "home"),
+            "TMPDIR": str(directory / "tmp"),
             "ANSIBLE_HOME": str(directory / "home" / ".ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "TESTBED_EVENTLOG": str(directory / "events"),
