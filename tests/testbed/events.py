@@ -62,13 +62,20 @@ VOLATILE_ENVIRONMENT = {"SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "_", "SHLVL",
 # Made from sets by the module itself: their order depends on the hash seed of the remote interpreter.
 UNORDERED = {"virtualization_tech_guest", "virtualization_tech_host", "all_ipv4_addresses", "all_ipv6_addresses"}
 
+# Plain Ansible itself has two texts for one host that is not there: ssh may end before or after it is written to.
+UNREACHABLE = re.compile(
+    r"(?:Data could not be sent to remote host|Failed to connect to the host via ssh).*?(?=\", \"|\"\}|$)", re.MULTILINE
+)
+
 # Texts: (what to look for, what stands there instead).
 VOLATILE_TEXT = [
+    (UNREACHABLE, "<unreachable>"),
     (re.compile(r"\bj?\d{6,}\.\d{3,}\b"), "<job>"),
     (re.compile(r"ansible-tmp-[\d.]+-\d+-\d+"), "<tmp>"),
     (re.compile(r"ansible-local-\d+\w*"), "<local>"),
     (re.compile(r"ansible_mitogen_action_\w+"), "<tmp>"),
     (re.compile(r"\btmp\w{8}\b"), "<tmp>"),
+    (re.compile(r"^\.\w{8}$"), "<tmp>"),  # copy with content: the base name of a temporary file, alone in its string
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
     (re.compile(r"\b\d+:\d\d:\d\d\.\d{6}\b"), "<duration>"),
     (re.compile(r"0x[0-9a-f]{8,}"), "<address>"),
@@ -127,6 +134,8 @@ def cleaned(events: Iterable[Event], paths: dict[str, str]) -> list[Event]:
         fields = clean({k: v for k, v in event.items() if k not in ("pid", "forks")}, paths)
         if "started" in event.get("result", {}) and event["event"] == "async_poll":
             fields["result"] = {}
+        if event.get("unreachable"):
+            fields["result"].pop("exception", None)  # comes with one of the two texts, see UNREACHABLE
         host = str(event.get("host", ""))
         if fields["event"] == "async_poll" and last_of_host.get(host) == fields:
             continue

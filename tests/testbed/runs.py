@@ -138,6 +138,7 @@ class Bench:
         config: dict[str, dict[str, Any]] | None = None,
         variables: dict[str, Any] | None = None,
         program: str = "ansible-playbook",
+        prefix: Sequence[str] = (),
     ) -> Started:
         """Start ansible-playbook of this environment with these arguments (playbooks by name) and return at once."""
         # Names of equal length in every run: Ansible wraps its warnings, and two runs must wrap alike.
@@ -172,7 +173,7 @@ class Bench:
             full["MITOPATCH"] = "off"
         full.update(env or {})
         here = Path(sys.executable).parent
-        command = [str(here / program), *(str(PLAYBOOKS / arg) if arg.endswith(".yml") else arg for arg in args)]
+        command = [*prefix, str(here / program), *(str(PLAYBOOKS / arg) if arg.endswith(".yml") else arg for arg in args)]
         return Started(directory, command, full, marker)
 
     def run(self, args: Sequence[str], arm: Arm = "plain", *, timeout: float = TIMEOUT, **options: Any) -> Run:

@@ -16,6 +16,8 @@ import time
 import uuid
 from pathlib import Path
 
+import psutil
+
 from . import processes
 
 # OpenSSH refuses more listening sockets than this in one server (MAX_LISTEN_SOCKS), hence several servers on one port.
@@ -155,7 +157,7 @@ class SshBed:
         ]
         return "\n".join(lines) + "\n"
 
-    def remote_processes(self) -> list[processes.psutil.Process]:
+    def remote_processes(self) -> list[psutil.Process]:
         """Return what runs on the "targets" now: all descendants of the servers."""
         return processes.descendants(server.pid for server in self.servers)
 
