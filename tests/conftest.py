@@ -13,8 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from testbed import sshd  # noqa: E402
-from testbed.runs import Bench  # noqa: E402
+from testbed import sshd
+from testbed.runs import Bench
 
 # The series that must have a bundle. Not read from the package: a package that forgets one would agree with itself.
 SUPPORTED = ("2.14", "2.16", "2.19", "2.21")
@@ -52,11 +52,11 @@ def bundle_active(tmp_path_factory: pytest.TempPathFactory) -> str:
     env = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "LC_ALL": "C.UTF-8", "MITOPATCH": "on"}
     status = subprocess.run(
         [sys.executable, "-m", "mitopatch", "status"],
-        cwd=home, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        cwd=home, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     version = subprocess.run(
         [str(here / "ansible"), "--version"],
-        cwd=home, env={**env, "MITOPATCH": "off"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        cwd=home, env={**env, "MITOPATCH": "off"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     found = re.search(r"\bcore (\d+\.\d+)", version.stdout)
     assert found, version.stdout + version.stderr
@@ -65,5 +65,6 @@ def bundle_active(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip(f"no bundle for ansible-core {series} (there is one for {', '.join(SUPPORTED)})")
     assert status.returncode == 0, status.stdout + status.stderr
     chosen = re.search(r"(?im)^\W*bundle\W+(.*)$", status.stdout)
-    assert chosen and series in chosen.group(1), f"ansible-core {series} has no active bundle:\n{status.stdout}"
+    assert chosen is not None, status.stdout
+    assert series in chosen.group(1), f"ansible-core {series} has no active bundle:\n{status.stdout}"
     return series

@@ -24,9 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from testbed import events  # noqa: E402
-from testbed.runs import Bench  # noqa: E402
-from testbed.sshd import SshBed  # noqa: E402
+from testbed import events
+from testbed.runs import Bench
+from testbed.sshd import SshBed
 
 HERE = Path(__file__).parent
 HOSTS = 100
@@ -102,7 +102,7 @@ def machine() -> dict[str, Any]:
     """Return where and with what this was measured."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=HERE, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
+        cwd=HERE, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     versions = {}
     for name in ("ansible-core", "mitogen", "mitopatch", "jinja2", "wrapt"):

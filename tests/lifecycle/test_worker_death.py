@@ -61,9 +61,10 @@ def assert_contained(run: Run, owners: dict[str, int], victim: int) -> dict[str,
     assert summary, run.stdout + run.stderr
     for host in owners:
         if host in lost:
-            assert summary[host]["unreachable"] == 1 and summary[host]["ok"] < TASKS
+            assert summary[host]["unreachable"] == 1
+            assert summary[host]["ok"] < TASKS
         else:
-            assert summary[host]["unreachable"] == 0 and summary[host]["ok"] == TASKS, (host, summary)
+            assert (summary[host]["unreachable"], summary[host]["ok"]) == (0, TASKS), (host, summary)
     assert run.rc == (4 if lost else 0), run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     assert not run.leftovers

@@ -21,22 +21,22 @@ LIMIT = 120
 def tree(root: Path) -> dict[str, str]:
     """Return every file below root: type, mode, owner and content (a digest of it, the text itself if it is short)."""
     found = {}
+    # `fetch` puts the whole path of the target's file below its own directory, and that path names the run.
+    inner = str(root.parent).lstrip("/")
     for directory, names, files in os.walk(root):
-        for name in names + files:
-            path = os.path.join(directory, name)
+        for entry in names + files:
+            path = os.path.join(directory, entry)
+            name = os.path.relpath(path, root)
+            if f"{inner}/".startswith(name.partition("/")[2] + "/"):
+                continue
             info = os.lstat(path)
-            kind = stat.filemode(info.st_mode)
             content = ""
             if stat.S_ISLNK(info.st_mode):
                 content = " -> " + os.readlink(path).replace(str(root), "<root>")
             elif stat.S_ISREG(info.st_mode):
                 data = Path(path).read_bytes().replace(os.fsencode(root), b"<root>")
                 content = " " + (repr(data) if len(data) < 200 else hashlib.sha256(data).hexdigest())
-            # `fetch` puts the whole path of the target's file below its own directory.
-            name = os.path.relpath(path, root).replace(str(root.parent).lstrip("/"), "<run>")
-            if str(root.parent).lstrip("/").startswith(os.path.relpath(path, root).partition("/")[2] + "/"):
-                continue
-            found[name] = f"{kind} {info.st_uid}:{info.st_gid}{content}"
+            found[name.replace(inner, "<run>")] = f"{stat.filemode(info.st_mode)} {info.st_uid}:{info.st_gid}{content}"
     return found
 
 

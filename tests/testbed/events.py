@@ -106,7 +106,8 @@ def clean(value: Any, paths: dict[str, str], key: str = "") -> Any:
     """Return the value without what the tables name; lists keep their order, except for those in UNORDERED."""
     if isinstance(value, dict):
         kept = {}
-        for name, below in value.items():
+        for name, item in value.items():
+            below = item
             bare = name[len("ansible_") :] if name.startswith("ansible_") else name
             if name in VOLATILE_KEYS or bare in VOLATILE_FACTS:
                 continue
