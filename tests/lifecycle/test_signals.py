@@ -1,0 +1,94 @@
+"""Signals to the top process at random moments: it ends as plain Ansible does, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+from testbed import events
+from testbed.moments import STRIKES, Struck, dice, strike, wait_events
+from testbed.runs import Arm, Bench
+
+HOSTS = 3
+# How many events the playbook gives at least before its last tasks: a moment is chosen among these.
+EVENTS = 36
+
+
+def struck(bench: Bench, arm: Arm, signum: signal.Signals, chance: random.Random) -> Struck:
+    """Start a run, let it come to a random moment, send the signal."""
+    run = bench.start(["lifecycle.yml"], arm, hosts=HOSTS)
+    try:
+        wait_events(run, chance.randint(3, EVENTS))
+        time.sleep(chance.uniform(0, 0.2))  # part of the choice of the moment, nothing is waited for
+        return strike(run, bench.bed, signum)
+    finally:
+        run.clean_up()
+
+
+@pytest.fixture(scope="module")
+def plain_int(bench: Bench) -> Struck:
+    """What plain Ansible of this release does on SIGINT.
+
+    Now and then it swallows the interrupt (it arrives in a hook after a fork, where Python ignores exceptions) and goes
+    on to the end; that is no measure, so another run is made.
+    """
+    for number in range(4):
+        found = struck(bench, "plain", signal.SIGINT, dice("plain-int", number))
+        if found.run.rc != 0:
+            return found
+    raise AssertionError("plain Ansible ignored SIGINT four times")
+
+
+@pytest.fixture(scope="module")
+def plain_term(bench: Bench) -> Struck:
+    """What plain Ansible of this release does on SIGTERM."""
+    return struck(bench, "plain", signal.SIGTERM, dice("plain-term", 0))
+
+
+def assert_like(found: Struck, plain: Struck) -> None:
+    """Same exit code and last words as plain; no process, socket or temporary file is left, no summary is missing."""
+    assert found.run.rc == plain.run.rc, found.run.stdout + found.run.stderr
+    assert found.run.stderr.split("\n") == plain.run.stderr.split("\n")
+    assert ("PLAY RECAP" in found.run.stdout) == ("PLAY RECAP" in plain.run.stdout)
+    assert (events.stats(found.run.events) is None) == (events.stats(plain.run.events) is None)
+    assert found.seconds < 5
+    assert not found.left, "left behind:\n" + "\n".join(found.left)
+    assert not found.files
+
+
+@pytest.mark.parametrize("number", range(STRIKES))
+def test_sigint(bench: Bench, bundle_active: str, plain_int: Struck, number: int) -> None:
+    """SIGINT: the exit code and the one line of plain Ansible, then nothing is left."""
+    assert_like(struck(bench, "mitopatch", signal.SIGINT, dice("int", number)), plain_int)
+
+
+@pytest.mark.parametrize("number", range(STRIKES))
+def test_sigterm(bench: Bench, bundle_active: str, plain_term: Struck, number: int) -> None:
+    """SIGTERM: ends as plain Ansible does, but without the temporary files that plain Ansible leaves."""
+    assert_like(struck(bench, "mitopatch", signal.SIGTERM, dice("term", number)), plain_term)
+
+
+@pytest.mark.parametrize("number", range(STRIKES))
+def test_sigkill(bench: Bench, bundle_active: str, number: int) -> None:
+    """SIGKILL of the top process: workers, ssh and remote interpreters notice and end by themselves."""
+    found = struck(bench, "mitopatch", signal.SIGKILL, dice("kill", number))
+    assert found.run.rc == -signal.SIGKILL
+    assert not found.left, "left behind:\n" + "\n".join(found.left)
+
+
+def test_the_watch_sees_leftovers(bench: Bench) -> None:
+    """Plain Ansible leaves ssh masters and files when it is killed: a watch that sees nothing there sees nothing."""
+    run = bench.start(["lifecycle.yml"], "plain", hosts=1)
+    try:
+        # The connection stands by the time a command over ssh has its result.
+        deadline = time.monotonic() + 60
+        while not (run.directory / "targets" / "h01").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found = strike(run, bench.bed, signal.SIGKILL)
+    finally:
+        run.clean_up()
+    assert any("ssh:" in line for line in found.left), found
+    assert any("sshd" in line for line in found.left), found
+    assert found.files

@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "script on $1"
+echo oops >&2

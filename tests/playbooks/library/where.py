@@ -1,0 +1,1 @@
+"""Documentation only: the action plugin of this name does the work."""

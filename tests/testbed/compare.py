@@ -1,0 +1,106 @@
+"""Says in words where two runs of the same playbook differ; an empty text means that they agree."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from . import events
+from .runs import Run
+
+BANNER = re.compile(r"^(PLAY|TASK|RUNNING HANDLER|PLAY RECAP|NO MORE HOSTS LEFT)\b")
+LIMIT = 120
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Return every file below root: type, mode, owner and content (a digest of it, the text itself if it is short)."""
+    found = {}
+    # `fetch` puts the whole path of the target's file below its own directory, and that path names the run.
+    inner = str(root.parent).lstrip("/")
+    for directory, names, files in os.walk(root):
+        for entry in names + files:
+            path = os.path.join(directory, entry)
+            name = os.path.relpath(path, root)
+            if f"{inner}/".startswith(name.partition("/")[2] + "/"):
+                continue
+            info = os.lstat(path)
+            content = ""
+            if stat.S_ISLNK(info.st_mode):
+                content = " -> " + os.readlink(path).replace(str(root), "<root>")
+            elif stat.S_ISREG(info.st_mode):
+                data = Path(path).read_bytes().replace(os.fsencode(root), b"<root>")
+                content = " " + (repr(data) if len(data) < 200 else hashlib.sha256(data).hexdigest())
+            found[name.replace(inner, "<run>")] = f"{stat.filemode(info.st_mode)} {info.st_uid}:{info.st_gid}{content}"
+    return found
+
+
+def output_blocks(text: str, paths: dict[str, str]) -> list[str]:
+    """Return the default callback's output with the hosts' lines sorted inside each task."""
+    blocks: list[list[str]] = [[]]
+    for line in events.clean_text(text, paths).splitlines():
+        if BANNER.match(line):
+            blocks.append([])
+        if line.startswith("ASYNC POLL on"):
+            continue  # as many as the load of the machine asks for
+        blocks[-1].append(line.rstrip())
+    flat: list[str] = []
+    for block in blocks:
+        flat += block[:1] + sorted(block[1:])
+    return flat
+
+
+def output_sorted(text: str, paths: dict[str, str]) -> list[str]:
+    """Return the set of output lines, for runs whose hosts do not wait for each other (banners repeat there)."""
+    lines = events.clean_text(text, paths).splitlines()
+    return sorted({line.rstrip() for line in lines if not line.startswith("ASYNC POLL on")})
+
+
+def warnings(text: str, paths: dict[str, str]) -> list[str]:
+    """Return the set of lines on standard error: which host is first to warn is a matter of chance."""
+    return sorted(set(events.clean_text(text, paths).splitlines()))
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return json.dumps(value, indent=1, sort_keys=True, default=repr).splitlines()
+
+
+def _difference(what: str, left: Any, right: Any) -> str:
+    if left == right:
+        return ""
+    found = list(difflib.unified_diff(_lines(left), _lines(right), "plain", "other", lineterm="", n=4))
+    more = f"\n... {len(found) - LIMIT} more lines" if len(found) > LIMIT else ""
+    return f"== {what} differs\n" + "\n".join(found[:LIMIT]) + more + "\n"
+
+
+def difference(plain: Run, other: Run) -> str:
+    """Compare exit code, order of tasks, every host's events, statistics, output, warnings and files."""
+    left = events.cleaned(plain.events, plain.paths)
+    right = events.cleaned(other.events, other.paths)
+    found = [_difference("exit code", [str(plain.rc)], [str(other.rc)])]
+    order = events.sequence(left)
+    found.append(_difference("order of tasks", order, events.sequence(right)))
+    hosts, others = events.by_host(left), events.by_host(right)
+    for host in sorted(set(hosts) | set(others)):
+        found.append(_difference(f"events of {host}", hosts.get(host, []), others.get(host, [])))
+    found.append(_difference("statistics", events.stats(left), events.stats(right)))
+    ordered = all("(linear)" in play[0] for play in order if play)
+    shape = output_blocks if ordered else output_sorted
+    found.append(_difference("output", shape(plain.stdout, plain.paths), shape(other.stdout, other.paths)))
+    found.append(_difference("stderr", warnings(plain.stderr, plain.paths), warnings(other.stderr, other.paths)))
+    for name in ("targets", "fetched", "facts"):
+        found.append(_difference(f"files ({name})", tree(plain.directory / name), tree(other.directory / name)))
+    return "".join(found)
+
+
+def assert_same(plain: Run, other: Run) -> None:
+    """Fail with a readable difference unless the two runs agree; both directories are named."""
+    found = difference(plain, other)
+    assert not found, f"{found}\nplain: {plain.directory}\nother: {other.directory}"
