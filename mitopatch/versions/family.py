@@ -1,4 +1,4 @@
-"""What differs between families of ansible-core releases for the engine, as one small interface."""
+"""[controller, worker] What differs between families of ansible-core releases for the engine, as one small interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ansible-core 2.14: the family of 2.15 before its workers had a number and a queue for prompt answers."""
+"""[controller, worker] ansible-core 2.14: the family of 2.15 before its workers had a number and a queue for prompt answers."""
 
 from __future__ import annotations
 

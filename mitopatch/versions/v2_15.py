@@ -1,4 +1,4 @@
-"""Family head 2.15: ansible-core 2.15 to 2.18, and with its own differences 2.14."""
+"""[controller, worker] Family head 2.15: ansible-core 2.15 to 2.18, and with its own differences 2.14."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ansible-core 2.16: a member of the family of 2.15, without differences for the engine."""
+"""[controller, worker] ansible-core 2.16: a member of the family of 2.15, without differences for the engine."""
 
 from __future__ import annotations
 

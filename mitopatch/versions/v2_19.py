@@ -1,4 +1,4 @@
-"""Family head 2.19: ansible-core 2.19 and 2.20.
+"""[controller, worker] Family head 2.19: ansible-core 2.19 and 2.20.
 
 Workers are constructed by keyword, leave the terminal, and run a task in an ambient context; results are wire objects.
 """

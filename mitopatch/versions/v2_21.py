@@ -1,4 +1,4 @@
-"""Family head 2.21: results are UnifiedTaskResult objects, the ambient context carries task and variables, RPC to the controller."""
+"""[controller, worker] Family head 2.21: results are UnifiedTaskResult objects, the ambient context carries task and variables, RPC to the controller."""
 
 from __future__ import annotations
 
