@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-# Seen before anything of ours imports it: present means the .pth line ran when this interpreter started.
-HOOKED = "mitopatch.autoload" in sys.modules
+# Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
+HOOKED = "mitopatch_autoload" in sys.modules
 
 from mitopatch import __version__, demo, launch, release, report, settings, versions  # noqa: E402 - see above
 from mitopatch.errors import Reason  # noqa: E402
