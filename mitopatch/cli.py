@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run an Ansible command accelerated without mitopatch.pth: mitopatch run -- ansible-playbook ...")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
     trial = commands.add_parser("demo", help="a sample playbook on localhost, plain and through mitopatch: results compared, times shown")
-    trial.add_argument("--hosts", type=int, default=5, help="inventory hosts, all with connection local (default 5)")
+    trial.add_argument("--hosts", type=int, default=3, help="inventory hosts, all with connection local (default 3)")
     trial.add_argument("--forks", type=int, default=5, help="as for ansible-playbook (default 5)")
     trial.add_argument("--repeat", type=int, default=1, help="runs of each kind, interleaved; medians are shown (default 1)")
     return parser
