@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-# Seen before anything of ours imports it: present means the .pth line ran when this interpreter started.
-HOOKED = "mitopatch.autoload" in sys.modules
+# Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
+HOOKED = "mitopatch_autoload" in sys.modules
 
 from mitopatch import __version__, demo, launch, release, report, settings, versions  # noqa: E402 - see above
 from mitopatch.errors import Reason  # noqa: E402
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run an Ansible command accelerated without mitopatch.pth: mitopatch run -- ansible-playbook ...")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
     trial = commands.add_parser("demo", help="a sample playbook on localhost, plain and through mitopatch: results compared, times shown")
-    trial.add_argument("--hosts", type=int, default=5, help="inventory hosts, all with connection local (default 5)")
+    trial.add_argument("--hosts", type=int, default=3, help="inventory hosts, all with connection local (default 3)")
     trial.add_argument("--forks", type=int, default=5, help="as for ansible-playbook (default 5)")
     trial.add_argument("--repeat", type=int, default=1, help="runs of each kind, interleaved; medians are shown (default 1)")
     return parser

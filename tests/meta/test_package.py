@@ -66,9 +66,9 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
     assert "mitopatch/_patches/README.md" in found
     assert "mitopatch/versions/fingerprints.json" in found
     assert "mitopatch/demo_files/site.yml" in found
-    assert {name.partition("/")[0] for name in found} == {"mitopatch", "mitopatch.pth"}
+    assert {name.partition("/")[0] for name in found} == {"mitopatch", "mitopatch.pth", "mitopatch_autoload.py"}
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.read("mitopatch.pth") == b"import mitopatch.autoload\n"
+        assert archive.read("mitopatch.pth") == b"import mitopatch_autoload\n"
 
 
 def test_wheel_without_the_start_line(tmp_path: Path, wheel: Path) -> None:
@@ -100,7 +100,7 @@ def tree(folder: Path) -> set[str]:
     }
 
 
-HOOKED = "import sys; print([type(f).__name__ for f in sys.meta_path if type(f).__module__ == 'mitopatch.autoload'])"
+HOOKED = "import sys; print([type(f).__name__ for f in sys.meta_path if type(f).__module__ == 'mitopatch_autoload'])"
 
 
 def test_install_activates_and_uninstall_leaves_nothing(environment: Path, wheel: Path) -> None:
