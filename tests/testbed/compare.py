@@ -15,6 +15,7 @@ from . import events
 from .runs import Run
 
 BANNER = re.compile(r"^(PLAY|TASK|RUNNING HANDLER|PLAY RECAP|NO MORE HOSTS LEFT)\b")
+INCLUDED = re.compile(r"^(included: .* for )([^=]*?)( => .*)?$")
 LIMIT = 120
 
 
@@ -40,15 +41,25 @@ def tree(root: Path) -> dict[str, str]:
     return found
 
 
+def output_lines(text: str, paths: dict[str, str]) -> list[str]:
+    """Return the lines of the default callback, without what the load of the machine decides."""
+    lines = []
+    for line in events.clean_text(text, paths).splitlines():
+        found = INCLUDED.match(line)
+        if found:  # hosts stand in the order in which they got there
+            lines.append(found[1] + ", ".join(sorted(found[2].split(", "))) + (found[3] or ""))
+        elif not line.startswith("ASYNC POLL on"):  # as many as it takes
+            lines.append(line.rstrip())
+    return lines
+
+
 def output_blocks(text: str, paths: dict[str, str]) -> list[str]:
     """Return the default callback's output with the hosts' lines sorted inside each task."""
     blocks: list[list[str]] = [[]]
-    for line in events.clean_text(text, paths).splitlines():
+    for line in output_lines(text, paths):
         if BANNER.match(line):
             blocks.append([])
-        if line.startswith("ASYNC POLL on"):
-            continue  # as many as the load of the machine asks for
-        blocks[-1].append(line.rstrip())
+        blocks[-1].append(line)
     flat: list[str] = []
     for block in blocks:
         flat += block[:1] + sorted(block[1:])
@@ -57,8 +68,7 @@ def output_blocks(text: str, paths: dict[str, str]) -> list[str]:
 
 def output_sorted(text: str, paths: dict[str, str]) -> list[str]:
     """Return the set of output lines, for runs whose hosts do not wait for each other (banners repeat there)."""
-    lines = events.clean_text(text, paths).splitlines()
-    return sorted({line.rstrip() for line in lines if not line.startswith("ASYNC POLL on")})
+    return sorted(set(output_lines(text, paths)))
 
 
 def warnings(text: str, paths: dict[str, str]) -> list[str]:
