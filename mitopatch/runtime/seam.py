@@ -1,4 +1,4 @@
-"""What the engine needs of Ansible, as two interfaces that a bundle implements: differences of releases live there."""
+"""[controller, worker] What the engine needs of Ansible, as two interfaces that a bundle implements: differences of releases live there."""
 
 from __future__ import annotations
 

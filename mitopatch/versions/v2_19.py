@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible._internal import _task
-from ansible.executor.task_result import _RawTaskResult
-
 from mitopatch.declare import Bundle
 from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
@@ -20,11 +17,15 @@ class Family219(KeywordFamily):
     """See the module."""
 
     def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
-        # Source: WorkerProcess._run (2.19).
+        # Source: WorkerProcess._run (2.19). Imported here: the declarations can be read where another release is installed.
+        from ansible.executor.task_result import _RawTaskResult
+
         data = {"unreachable": True, "changed": False, "msg": message}
         final_q.send_task_result(_RawTaskResult(host=host, task=task, return_data=data, task_fields=task.dump_attrs()))
 
     def context(self, thread_worker: Any) -> Any:
+        from ansible._internal import _task
+
         return _task.TaskContext(thread_worker._task)
 
 

@@ -1,10 +1,11 @@
-"""[controller, worker] Family head 2.21: results are UnifiedTaskResult objects, the ambient context carries task and variables, RPC to the controller."""
+"""[controller, worker] Family head 2.21: ansible-core 2.21.
+
+Results are UnifiedTaskResult objects, the ambient context carries task and variables, and workers make RPC to the controller.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-from ansible._internal import _task
 
 from mitopatch.declare import Bundle
 from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
@@ -16,7 +17,9 @@ class Family221(KeywordFamily):
     """See the module."""
 
     def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
-        # Source: WorkerProcess._run (2.21).
+        # Source: WorkerProcess._run (2.21). Imported here: the declarations can be read where another release is installed.
+        from ansible._internal import _task
+
         with _task.TaskContext.create(task=task, task_vars={}, host_name=host.name):
             with _task.UnifiedTaskResult.create_and_record({"unreachable": True, "changed": False, "msg": message}) as result:
                 pass
@@ -24,6 +27,8 @@ class Family221(KeywordFamily):
         final_q.send_task_result(host, task, result)
 
     def context(self, thread_worker: Any) -> Any:
+        from ansible._internal import _task
+
         return _task.TaskContext.create(task=thread_worker._task, task_vars=thread_worker._task_vars, host_name=thread_worker._host.name)
 
 

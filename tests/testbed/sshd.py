@@ -141,6 +141,8 @@ class SshBed:
             "StrictModes no",
             "UsePAM no",
             "UseDNS no",
+            # bash, run by sshd, reads ~/.bashrc unless it believes to be a shell in a shell.
+            "SetEnv SHLVL=1",
             "PermitRootLogin prohibit-password",
             "PubkeyAuthentication yes",
             "PasswordAuthentication no",
