@@ -62,6 +62,8 @@ def connection_wrapper(master: Any) -> Any:
 
     def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
         short = _short(name)
+        if args and unprivileged(args[0]):
+            hand_back(f"become user {args[0].become_user}")
         if short in master.connections:
             return upstream("mitogen_" + short, *args, **kwargs)
         if not short.startswith("mitogen_") and not kwargs.get("class_only"):
@@ -69,6 +71,16 @@ def connection_wrapper(master: Any) -> Any:
         return upstream(name, *args, **kwargs)
 
     return get_with_context
+
+
+def unprivileged(play_context: Any) -> bool:
+    """Whether the task becomes a user other than root and the one who logs in.
+
+    Plain Ansible leaves such a module in the login user's directory, which it often may not read; modules then look for
+    another one, make ``remote_tmp`` and warn (AnsibleModule._set_cwd). Mitogen's interpreter has moved elsewhere.
+    """
+    user = getattr(play_context, "become_user", None)
+    return bool(getattr(play_context, "become", False)) and user not in (None, "root", getattr(play_context, "remote_user", None))
 
 
 def reset_connection(
