@@ -13,7 +13,7 @@ from typing import Any
 from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
-from mitopatch.versions import templating, threads
+from mitopatch.versions import threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
@@ -84,7 +84,16 @@ def unprivileged(play_context: Any) -> bool:
 
 
 def reset_connection(
-    master: Any, manager: Any, loader: Any, host: Any, task: Any, play: Any, play_context: Any, hosts: list[str], hosts_all: list[str]
+    family: Any,
+    master: Any,
+    manager: Any,
+    loader: Any,
+    host: Any,
+    task: Any,
+    play: Any,
+    play_context: Any,
+    hosts: list[str],
+    hosts_all: list[str],
 ) -> None:
     """Close Mitogen's connections to ``host`` as ``meta: reset_connection`` does.
 
@@ -92,7 +101,7 @@ def reset_connection(
     connection plugin wants to know.
     """
     variables = manager.get_vars(play=play, host=host, task=task, _hosts=hosts, _hosts_all=hosts_all)
-    templar = templating.templar(loader, variables)
+    templar = family.templar(loader, variables)
     context = play_context.set_task_and_variable_override(task=task, variables=variables, templar=templar)
     context.post_validate(templar=templar)
     if not context.remote_addr:

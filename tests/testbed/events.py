@@ -140,7 +140,9 @@ def cleaned(events: Iterable[Event], paths: dict[str, str]) -> list[Event]:
         if str(event.get("action", "")).endswith("async_status"):
             if event["event"] == "retry":  # how often an `until` asks is a matter of load too
                 continue
-            fields.get("result", {}).pop("attempts", None)
+            result = fields.get("result", {})
+            for answer in (result, *result.get("results", ())):
+                answer.pop("attempts", None)
         host = str(event.get("host", ""))
         if fields["event"] == "async_poll" and last_of_host.get(host) == fields:
             continue
