@@ -59,13 +59,24 @@ def install(master: Any) -> None:
 def connection_wrapper(master: Any) -> Any:
     """``connection_loader.get_with_context`` for tasks on threads."""
     upstream = plugin_loader.connection_loader.get_with_context
+    names: dict[str, Any] = {}
+
+    def upstream_name(name: str) -> Any:
+        # Upstream tells the resolved name of the plugin as the task's connection (TaskExecutor, from 2.19), and for a
+        # loop over delegates goes on with it (2.21): it must be that of the plugin which Mitogen's stands for.
+        if name not in names:
+            names[name] = getattr(upstream(name, class_only=True).object, "ansible_name", None)
+        return names[name]
 
     def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
         short = _short(name)
         if args and unprivileged(args[0]):
             hand_back(f"become user {args[0].become_user}")
         if short in master.connections:
-            return upstream("mitogen_" + short, *args, **kwargs)
+            found = upstream("mitogen_" + short, *args, **kwargs)
+            if found.object is not None and not kwargs.get("class_only") and upstream_name(name) is not None:
+                found.object.ansible_name = upstream_name(name)
+            return found
         if not short.startswith("mitogen_") and not kwargs.get("class_only"):
             hand_back(f"connection {name}")
         return upstream(name, *args, **kwargs)
