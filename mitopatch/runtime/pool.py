@@ -171,6 +171,7 @@ class Pool:
         changed = self.registry.changes(number)
         if changed:
             self.broadcast(frames.UPDATE, self.registry.dump((number, changed)))
+            self.registry.told(number, changed)
         return number
 
     def send_job(self, worker: Worker, task: Any, job: tuple[str, int, int, int, int], flight: Flight) -> int:
