@@ -264,8 +264,10 @@ class Pool:
         for worker in workers:
             if worker.running and worker.channel is not None:
                 worker.stage.to(State.LEAVING)
-                self._send(worker, frames.LEAVE, 0, b"")
-                worker.channel.end()
+                # A worker that is stuck with a full socket cannot be told; it gets the signals below. Not end-of-file either:
+                # without LEAVE it means that the controller died.
+                if worker.channel.try_send(frames.LEAVE):
+                    worker.channel.end()
         self._wait(workers, 0.3 if quick else STOP_SECONDS)
         self._signal(workers, signal.SIGTERM)
         self._wait(workers, TERM_SECONDS)
