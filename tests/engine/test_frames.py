@@ -149,6 +149,24 @@ def test_end_closes_one_direction_only(ends: tuple[Channel, Channel]) -> None:
     mine.end()  # the peer was faster: no error
 
 
+def test_a_send_that_does_not_wait(ends: tuple[Channel, Channel]) -> None:
+    """It goes whole or not at all, also while another thread waits in a send of its own."""
+    mine, peer = ends
+    assert mine.try_send(frames.LEAVE)
+    assert peer.receive() == (frames.LEAVE, 0, b"")
+    sender = threading.Thread(target=mine.send, args=(frames.JOB, 1, bytes(24 << 20)), daemon=True)
+    sender.start()
+    while not mine._lock.locked():
+        assert sender.is_alive()
+    assert not mine.try_send(frames.LEAVE)
+    assert peer.receive() == (frames.JOB, 1, bytes(24 << 20))
+    sender.join(10)
+    assert mine.try_send(frames.LEAVE)
+    assert peer.receive() == (frames.LEAVE, 0, b"")
+    peer.close()
+    assert not mine.try_send(frames.LEAVE)
+
+
 def test_sending_to_a_peer_that_is_gone(ends: tuple[Channel, Channel]) -> None:
     mine, peer = ends
     peer.close()
