@@ -6,6 +6,7 @@ from typing import Any
 
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
+from ansible_mitogen.utils import unsafe
 
 
 class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[misc]
@@ -18,6 +19,12 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         super()._set_temp_file_args(module_args, wrap_async)
         if remote_tmp is not None:
             module_args["_ansible_remote_tmp"] = remote_tmp
+
+    def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
+        if kwargs.get("chdir") is not None:
+            kwargs["chdir"] = unsafe.cast(kwargs["chdir"])
+        return super()._low_level_execute_command(*args, **kwargs)
 
 
 _adorned: dict[type, type] = {}
