@@ -383,7 +383,8 @@ def test_stop_kills_a_worker_whose_socket_is_full(rig: Rig, sending: bool) -> No
     stopper.start()
     stopper.join(LONGEST_STOP)
     late = stopper.is_alive()
-    process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
     stopper.join(10)
     assert not late, f"stop took more than {time.monotonic() - began:.1f} s"
     assert not wait_gone([process], 1)
