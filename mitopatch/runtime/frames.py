@@ -57,6 +57,18 @@ class Channel:
                 self._sock.sendall(head)
                 self._sock.sendall(payload)
 
+    def try_send(self, kind: int) -> bool:
+        """Send a message without number and payload; False, and nothing sent, if that would mean to wait for the peer."""
+        if not self._lock.acquire(timeout=0.1):
+            return False
+        try:
+            # So few bytes go whole or not at all.
+            return self._sock.send(_HEAD.pack(kind, 0, 0), socket.MSG_DONTWAIT) == _HEAD.size
+        except OSError:
+            return False
+        finally:
+            self._lock.release()
+
     def receive(self) -> Optional[Frame]:
         """Wait for the next message; None at end-of-file (the peer has ended, or is leaving)."""
         head = self._take(_HEAD.size)

@@ -102,7 +102,7 @@ class Registry:
         return out.getvalue()
 
     def changes(self, number: int) -> dict[str, Any]:
-        """[controller] The attributes that were given another value since the workers last heard of this object.
+        """[controller] The attributes that were given another value since the workers last heard of this object (see ``told``).
 
         Compared by identity: a value changed in place is not seen, and upstream does not do that to what it queues.
         """
@@ -111,8 +111,11 @@ class Registry:
         for key, value in obj.__dict__.items():
             if shipped.get(key, self) is not value and key not in self._ignore:
                 changed[key] = value
-        shipped.update(changed)
         return changed
+
+    def told(self, number: int, changed: dict[str, Any]) -> None:
+        """[controller] The workers have been sent these changes. Not before they could be pickled: else they would be forgotten."""
+        self._shipped[number].update(changed)
 
 
 class _Shipper(pickle.Pickler):

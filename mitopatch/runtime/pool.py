@@ -171,6 +171,7 @@ class Pool:
         changed = self.registry.changes(number)
         if changed:
             self.broadcast(frames.UPDATE, self.registry.dump((number, changed)))
+            self.registry.told(number, changed)
         return number
 
     def send_job(self, worker: Worker, task: Any, job: tuple[str, int, int, int, int], flight: Flight) -> int:
@@ -263,8 +264,10 @@ class Pool:
         for worker in workers:
             if worker.running and worker.channel is not None:
                 worker.stage.to(State.LEAVING)
-                self._send(worker, frames.LEAVE, 0, b"")
-                worker.channel.end()
+                # A worker that is stuck with a full socket cannot be told; it gets the signals below. Not end-of-file either:
+                # without LEAVE it means that the controller died.
+                if worker.channel.try_send(frames.LEAVE):
+                    worker.channel.end()
         self._wait(workers, 0.3 if quick else STOP_SECONDS)
         self._signal(workers, signal.SIGTERM)
         self._wait(workers, TERM_SECONDS)

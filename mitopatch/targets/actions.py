@@ -1,4 +1,4 @@
-"""[worker] Action plugins over Mitogen connections: upstream's classes with ansible_mitogen's mixin."""
+"""[worker] Action plugins over Mitogen connections: upstream's classes with ansible_mitogen's mixin, mended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from typing import Any
 
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
+from ansible_mitogen.utils import unsafe
+
+
+class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[misc]
+    """Mixed into every action class whose task runs over a Mitogen connection."""
+
+    def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
+        if kwargs.get("chdir") is not None:
+            kwargs["chdir"] = unsafe.cast(kwargs["chdir"])
+        return super()._low_level_execute_command(*args, **kwargs)
+
 
 _adorned: dict[type, type] = {}
 
@@ -15,7 +27,7 @@ def adorn(klass: type) -> type:
     adorned = _adorned.get(klass)
     if adorned is None:
         # The mixin turns an instance back into its second base if the connection is not Mitogen's.
-        bases = (ansible_mitogen.mixins.ActionModuleMixin, klass)
+        bases = (ActionMixin, klass)
         adorned = _adorned[klass] = type(klass.__name__, bases, {"__module__": klass.__module__})
     return adorned
 

@@ -11,6 +11,9 @@ from typing import Any, Callable
 
 Variables = dict[str, Any]
 
+#: What the dictionary holds until it is computed: json's encoder asks nobody before it takes an empty one for "{}".
+_NOT_COMPUTED = "(not computed)"
+
 
 class LazyTaskVars(dict):  # type: ignore[type-arg]
     """A dictionary of task variables that fills itself at the first read.
@@ -22,7 +25,7 @@ class LazyTaskVars(dict):  # type: ignore[type-arg]
     __slots__ = ("_compute", "_filled", "_later", "changed", "host", "play", "task")
 
     def __init__(self, compute: Callable[[], Variables], play: Any, host: Any, task: Any) -> None:
-        super().__init__()
+        super().__init__({_NOT_COMPUTED: None})
         self._compute = compute
         self._later: list[Callable[[Variables], None]] = []
         self._filled = False
@@ -45,6 +48,7 @@ class LazyTaskVars(dict):  # type: ignore[type-arg]
         for step in self._later:
             step(computed)
         self._filled = True
+        super().clear()
         super().update(computed)
 
     def __getitem__(self, key: Any) -> Any:

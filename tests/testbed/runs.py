@@ -48,7 +48,7 @@ class Run:
 class Started:
     """A run under way: `finish` waits for it, `clean_up` ends whatever it has started."""
 
-    def __init__(self, directory: Path, command: list[str], env: dict[str, str], marker: str) -> None:
+    def __init__(self, directory: Path, command: list[str], env: dict[str, str], marker: str, stdin: int = subprocess.DEVNULL) -> None:
         self.directory = directory
         self.marker = marker
         self.command = command
@@ -58,7 +58,7 @@ class Started:
                 command,
                 cwd=directory,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,

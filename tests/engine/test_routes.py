@@ -1,0 +1,461 @@
+"""Which host-tasks run in a worker and which in a fork of upstream's, seen from outside; in each case the result is plain's."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testbed import events
+from testbed.compare import assert_same, difference
+
+from tests.engine.conftest import Local, LocalRun, order, series
+
+CONNECTION = '''
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = """
+name: mine
+short_description: local, but it leaves a trace
+description: A connection plugin of the user, next to the playbook.
+options:
+  trace:
+    description: what the trace says
+    default: of the plugin
+    vars: [{name: trace}]
+"""
+
+
+class Connection(Local):
+    transport = "mine"
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        return super().exec_command(f"TRACE='{self.get_option('trace')}'; export TRACE; {cmd}", in_data, sudoable)
+'''
+SU = shutil.which("su") is not None
+
+
+def worker_tasks(run: LocalRun) -> dict[str, bool]:
+    """Task -> whether it ran in a worker, by what ``meet`` tells; all hosts must agree."""
+    found = {}
+    for task, hosts in run.values("worker_pid").items():
+        (found[task],) = {pid in run.workers for pid in hosts.values()}
+    return found
+
+
+def play(tasks: str, hosts: str = "all", more: str = "") -> str:
+    lines = "".join(f"    {line}\n" for line in tasks.strip("\n").split("\n"))
+    return f"- hosts: {hosts}\n  gather_facts: false\n{more}  tasks:\n{lines}"
+
+
+ROUTES = {
+    "site.yml": play(
+        """
+- name: ordinary
+  meet:
+- name: own connection
+  meet:
+  vars: {ansible_connection: mine}
+- name: trace
+  command: printenv TRACE
+  vars: {ansible_connection: mine, trace: "{{ mine }}"}
+- name: trace in a loop
+  shell: echo "[$TRACE]"
+  vars: {ansible_connection: "{{ item }}"}
+  loop: [local, mine, local]
+- name: again ordinary
+  meet:
+- name: time limit
+  meet:
+  timeout: 60
+- name: time limit that is reached
+  command: sleep 30
+  timeout: 1
+  ignore_errors: true
+- name: in the background
+  command: echo background
+  async: 30
+  poll: 1
+- name: listed
+  listed:
+- name: by su
+  meet:
+  become: true
+  become_method: su
+  become_user: "{{ me }}"
+- name: who by su
+  command: id -un
+  become: true
+  become_method: su
+  become_user: "{{ me }}"
+  ignore_errors: true
+- name: inherits
+  meet:
+- name: delegated
+  meet:
+  delegate_to: h2
+- name: once
+  meet:
+  run_once: true
+- name: no such action
+  nosuch:
+  ignore_errors: "{{ true }}"
+"""
+    ).replace(
+        """    - name: no such action
+      nosuch:
+      ignore_errors: "{{ true }}"
+""",
+        "",
+    ),
+    "connection_plugins/mine.py": CONNECTION,
+    "action_plugins/listed.py": "from ansible.plugins.action.meet import ActionModule\n",
+}
+
+
+def test_routes(local: Local) -> None:
+    """Every route in one playbook: who runs what, and the same events, outputs and files as plain."""
+    files = dict(ROUTES)
+    files["action_plugins/listed.py"] = (Path(__file__).parent / "plugins" / "meet.py").read_text()
+    import getpass
+
+    if not SU or getpass.getuser() != "root":
+        files["site.yml"] = files["site.yml"].replace("become_method: su", "become_method: sudo").replace("become: true", "become: false")
+    plain, patched = local.both(files, env={"MITOPATCH_FORK_ACTIONS": "other,listed"}, args=["-e", f"me={getpass.getuser()}"])
+    assert plain.rc == 0, plain.text
+    wanted = {
+        "ordinary": True, "own connection": False, "again ordinary": True, "time limit": False, "listed": False,
+        "by su": "become_method: su" not in files["site.yml"], "inherits": True, "delegated": True, "once": True,
+    }  # fmt: skip
+    assert patched.rc == 0, patched.text
+    assert worker_tasks(patched) == wanted
+    assert patched.values("stdout")["trace"] == {"h1": "of_h1", "h2": "of_h2"}
+    looped = {host: [item["stdout"] for item in items] for host, items in patched.values("results")["trace in a loop"].items()}
+    assert looped == {host: ["[]", "[of the plugin]", "[]"] for host in ("h1", "h2")}
+    assert_same(plain, patched)
+
+
+CHANGES = {
+    "site.yml": """
+- hosts: first
+  gather_facts: false
+  tasks:
+    - name: start the workers
+      meet:
+    - name: add hosts
+      add_host:
+        name: "added_{{ item }}"
+        groups: [added, "made_of_{{ item }}"]
+        ansible_connection: local
+        ansible_python_interpreter: "{{ ansible_python_interpreter }}"
+        number: "{{ item }}"
+      loop: [1, 2, 3]
+    - name: group them
+      group_by:
+        key: "by_{{ inventory_hostname }}"
+    - name: see them
+      debug:
+        msg: "{{ groups['added'] }} {{ hostvars['added_2'].number }} {{ groups['by_h1'] }} {{ group_names }}"
+- hosts: added:by_h1
+  gather_facts: false
+  tasks:
+    - name: on added hosts
+      meet:
+        name: "{{ number | default(inventory_hostname) }}"
+    - name: of group variables
+      debug:
+        msg: "{{ of_group | default('none') }} {{ groups['all'] | sort }} {{ ansible_play_hosts }}"
+    - name: facts of added hosts
+      set_fact:
+        later: "{{ inventory_hostname }}"
+    - name: a role with plugins of its own
+      include_role:
+        name: late
+    - name: what the role has left
+      debug:
+        msg: "{{ from_role }} {{ hostvars['added_3'].later }}"
+- hosts: first
+  gather_facts: false
+  tasks:
+    - name: the inventory grows
+      copy:
+        content: "[\\"new1\\", \\"new2\\"]"
+        dest: "{{ playbook_dir }}/targets/more"
+      run_once: true
+    - meta: refresh_inventory
+    - name: after the refresh
+      debug:
+        msg: "{{ groups['all'] | sort }} {{ hostvars['new1'].size | default('none') }} {{ groups.get('added') }}"
+    - name: by a worker still
+      meet:
+- hosts: new
+  gather_facts: false
+  tasks:
+    - name: on new hosts
+      meet:
+        name: "{{ size }}"
+- hosts: first
+  gather_facts: false
+  tasks:
+    - name: facts from before the refresh
+      set_fact:
+        kept: "{{ kept | default('') }}x"
+    - meta: clear_facts
+    - name: facts from before clearing
+      debug:
+        msg: "{{ kept | default('gone') }}"
+    - meta: end_host
+      when: inventory_hostname == 'h2'
+    - name: one is left
+      debug:
+        msg: "{{ ansible_play_hosts }} {{ ansible_play_hosts_all }} {{ ansible_play_batch }}"
+""",
+    "group_vars/made_of_2.yml": "of_group: two\n",
+    "group_vars/all.yml": f"ansible_connection: local\nansible_python_interpreter: {sys.executable}\n",
+    "roles/late/filter_plugins/late.py": "class FilterModule:\n    def filters(self):\n        return {'late': lambda text: f'late {text}'}\n",
+    "roles/late/library/late_module.py": """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(dict(text=dict()))
+module.exit_json(changed=True, said=module.params["text"])
+""",
+    "roles/late/action_plugins/late_action.py": """
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {"changed": False, "did": self._task.args}
+""",
+    "roles/late/defaults/main.yml": "of_role: default\n",
+    "roles/late/tasks/main.yml": """
+- late_module:
+    text: "{{ inventory_hostname | late }} {{ of_role }}"
+  register: outcome
+- late_action:
+    text: "{{ outcome.said }}"
+- set_fact:
+    from_role: "{{ outcome.said | late }}"
+- notify_me: {}
+  when: false
+""".replace("- notify_me: {}\n  when: false\n", ""),
+    "inventory.py": """#!/usr/bin/env python3
+import json, os
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "targets", "more")
+new = json.load(open(path)) if os.path.exists(path) else []
+hosts = {"h1": {}, "h2": {}, **{name: {"size": len(name)} for name in new}}
+print(json.dumps({"first": {"hosts": ["h1", "h2"]}, "new": {"hosts": new}, "_meta": {"hostvars": hosts}}))
+""",
+}
+
+
+def test_what_changes_after_the_workers_have_started(local: Local) -> None:
+    """Hosts, groups, roles with plugins, facts, the whole inventory: a worker sees what the controller sees."""
+    plain, patched = local.both(CHANGES, args=["-i", "inventory.py"])
+    assert plain.rc == 0, plain.text
+    assert patched.rc == 0, patched.text
+    assert_same(plain, patched)
+    assert worker_tasks(patched) == {"start the workers": True, "on added hosts": True, "by a worker still": True, "on new hosts": True}
+    assert patched.values("arguments")["on new hosts"] == {"new1": {"name": "4"}, "new2": {"name": "4"}} or series() >= (2, 19)
+    assert patched.values("said")["late : late_module"]["added_2"] == "late added_2 default"
+
+
+VARS_PLUGIN = {
+    "site.yml": play(
+        """
+- name: first
+  meet:
+- name: spoil it
+  copy: {content: x, dest: "{{ playbook_dir }}/targets/spoilt"}
+  run_once: true
+- name: second
+  meet:
+- name: third
+  meet:
+"""
+    ),
+    "vars_plugins/spoilt.py": '''
+import os
+
+from ansible.plugins.vars import BaseVarsPlugin
+
+DOCUMENTATION = """
+name: spoilt
+short_description: fails in the middle of a run
+description: As a plugin does whose server goes away.
+"""
+
+
+class VarsModule(BaseVarsPlugin):
+    REQUIRES_ENABLED = False
+
+    def get_vars(self, loader, path, entities, cache=True):
+        if os.path.exists(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "targets", "spoilt")):
+            raise RuntimeError("the server of the variables is gone")
+        return {}
+''',
+}
+
+
+def test_a_vars_plugin_that_fails(local: Local) -> None:
+    """Upstream computes variables in the controller, where the error ends the run: so it ends here."""
+    plain, patched = local.both(VARS_PLUGIN)
+    assert plain.rc != 0
+    assert patched.rc == plain.rc, patched.text
+    assert "the server of the variables is gone" in plain.text
+    assert "the server of the variables is gone" in patched.text
+    assert order(patched) == order(plain)
+    assert not patched.leftovers
+
+
+def test_unreachable_hosts(local: Local) -> None:
+    """A connection that Mitogen cannot make gives upstream's own message; other hosts go on; a rescue is not needed."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: nobody else can have the port meanwhile
+        inventory = (
+            f"h1 ansible_connection=local\nh2 ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed.getsockname()[1]}\n"
+            "h3 ansible_connection=docker ansible_host=nowhere ansible_docker_extra_args=--nonsense\nh4 ansible_connection=nosuchplugin\n"
+            f"[all:vars]\nansible_python_interpreter={sys.executable}\n"
+        )
+        files = {
+            "site.yml": play(
+                """
+- name: try
+  command: echo tried
+- name: those that are left
+  debug:
+    msg: "{{ ansible_play_hosts }}"
+- name: once more
+  ping:
+  ignore_unreachable: true
+"""
+            ).replace(
+                "    - name: try\n      command: echo tried\n",
+                "    - name: try\n      command: echo tried\n      ignore_unreachable: true\n",
+            )
+        }
+        if shutil.which("ssh") is None:
+            pytest.skip("needs an ssh client (ssh is not installed)")
+        if shutil.which("docker") is None:
+            inventory = "\n".join(line for line in inventory.splitlines() if not line.startswith("h3")) + "\n"
+        plain, patched = local.both(files, inventory=inventory)
+    assert order(plain) == order(patched)
+    assert plain.rc == patched.rc
+    assert not difference(plain, patched)
+    assert "h2" in plain.values("msg", "unreachable")["try"]
+    assert events.stats(patched.events)["h1"]["ok"] == 3
+
+
+DEBUGGER = {
+    "site.yml": play(
+        """
+- name: before
+  meet:
+- name: mended
+  command: "false"
+  debugger: on_failed
+- name: by variables
+  command: "{{ program }}"
+  debugger: on_failed
+  vars: {program: "false"}
+- name: go on
+  command: "false"
+  debugger: on_failed
+  ignore_errors: true
+- name: after
+  meet:
+- name: stop
+  command: "false"
+  debugger: on_failed
+- name: never
+  meet:
+"""
+    )
+}
+SCRIPT = (
+    "p task.args\ntask.args['_raw_params'] = 'echo mended'\nredo\n"
+    "p task_vars['program']\ntask_vars['program'] = 'echo by variables'\nupdate_task\nredo\ncontinue\np result._result['rc']\nquit\n"
+)
+
+
+def test_the_debugger(local: Local) -> None:
+    """Scripted on standard input: arguments and variables changed and done again, gone on, stopped; all as plain."""
+    plain, patched = local.both(DEBUGGER, hosts=1, text=SCRIPT)
+    assert "never" not in plain.values("worker_pid")
+    assert patched.rc == plain.rc, patched.text
+    assert order(patched) == order(plain)
+    assert patched.values("stdout") == plain.values("stdout")
+    assert plain.values("stdout")["mended"] == {"h1": "mended"}
+    assert plain.stdout.count("(debug)>") == patched.stdout.count("(debug)>") >= 7
+    assert not difference(plain, patched)
+
+
+ASKING = {
+    "site.yml": play(
+        """
+- name: ask
+  meet:
+    name: ask
+    with: [h1, h2]
+    ask: "name of"
+- name: go on
+  pause:
+    prompt: press something
+- name: say
+  debug:
+    msg: done
+"""
+    )
+}
+
+
+@pytest.mark.skipif(series() < (2, 16), reason="tasks can ask through Display from ansible-core 2.15 on")
+def test_prompts(local: Local) -> None:
+    """Two tasks ask at the same time, on one terminal: each gets the answer to its own question."""
+    answers = {"name of h1?": "one\r", "name of h2?": "two\r", "press something": "yes\r"}
+    run = local.answer(ASKING, answers, env={"MITOPATCH_WORKERS": "1"})
+    assert run.rc == 0, run.text
+    assert run.values("answer") == {"ask": {"h1": "one", "h2": "two"}}
+    assert run.values("user_input")["go on"] == {"h1": "yes"}
+    assert worker_tasks(run) == {"ask": True}
+
+
+PAUSE = {
+    "site.yml": play("- name: wait\n  pause: {seconds: 1}\n- name: ask\n  pause: {prompt: well}\n- name: after\n  meet:").replace(
+        "- hosts: all\n", "- hosts: all\n  vars_prompt: [{name: word, prompt: the word, private: false}]\n"
+    )
+    + "    - name: word\n      debug: {msg: '{{ word }}'}\n"
+}
+
+
+def test_pause(local: Local) -> None:
+    """It talks to the user's terminal; the prompts of a play are asked before any worker starts."""
+    runs = [local.answer(PAUSE, {"the word": "secret\r", "well": "fine\r"}, arm) for arm in ("plain", "mitopatch")]
+    for run in runs:
+        assert run.rc == 0, run.text
+        assert run.values("user_input")["ask"] == {"h1": "fine"}
+        assert run.values("msg")["word"] == {"h1": "secret", "h2": "secret"}
+        assert run.values("delta")["wait"]["h1"] >= 1
+    assert worker_tasks(runs[1]) == {"after": True}
+
+
+ACTION = """
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        with open(self._task.args["count"], "a") as handle:
+            handle.write("x")
+        result.update(self._execute_module(module_name="ping", task_vars=task_vars))
+        return result
+"""
+
+
+def counts(run: LocalRun) -> Any:
+    return {path.name: path.read_text() for path in sorted((run.directory / "targets").iterdir())}

@@ -1,0 +1,81 @@
+"""ansible-playbook with mitopatch, one safeguard taken away: what the safeguard is for must then be seen to happen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import types
+from typing import Any
+
+
+def lock() -> None:
+    """No lock around plugin loading, also after a fork."""
+    from mitopatch.versions import plugin_lock
+
+    def remove() -> None:
+        plugin_lock._lock = contextlib.nullcontext()  # type: ignore[assignment]
+
+    remove()
+    os.register_at_fork(after_in_child=remove)
+
+
+def task() -> None:
+    """All hosts use one task object."""
+    from mitopatch.versions import work
+
+    work.own_task = lambda found: found
+
+
+def loop_control() -> None:
+    """Each host has its own task, but all use its one loop control."""
+    from mitopatch.versions import work
+
+    own_task = work.own_task
+
+    def shared(found: Any) -> Any:
+        mine = own_task(found)
+        mine._loop_control = found._loop_control
+        return mine
+
+    work.own_task = shared
+
+
+def host() -> None:
+    """Tasks get the inventory's own host object."""
+    from mitopatch.versions import work
+
+    work.own_host = lambda found: found
+
+
+def stdout() -> None:
+    """What is written to standard output is not kept apart by threads."""
+    from mitopatch.versions import streams
+
+    def init(self: Any) -> None:
+        self._local = types.SimpleNamespace()
+
+    streams.ThreadText.__init__ = init  # type: ignore[method-assign]
+
+
+def display() -> None:
+    """Messages of tasks are not sent to the controller."""
+    from ansible.utils.display import Display
+
+    Display.set_queue = lambda self, queue: None
+
+
+SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display)}
+
+
+def main() -> None:
+    name = sys.argv.pop(1)
+    sys.argv[0] = "ansible-playbook"
+    from ansible.cli.playbook import main as playbook
+
+    SWITCHES[name]()
+    playbook()
+
+
+if __name__ == "__main__":
+    main()
