@@ -9,6 +9,7 @@ end), data loader (for the list of temporary files), standard streams, answers t
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import shutil
 import threading
@@ -161,6 +162,10 @@ class Worker(WorkerSeam):
             local_tmp = str(constants.DEFAULT_LOCAL_TMP)
             if os.path.basename(local_tmp).startswith(f"ansible-local-{self._controller_pid}"):
                 shutil.rmtree(local_tmp, ignore_errors=True)
+            # From 2.21 the controller has an RPC server, whose socket lies in multiprocessing's own directory.
+            shared = multiprocessing.current_process()._config.get("tempdir")  # type: ignore[attr-defined]
+            if shared:
+                shutil.rmtree(shared, ignore_errors=True)
         self.master.close()
 
 

@@ -55,7 +55,9 @@ def assert_like(found: Struck, plain: Struck) -> None:
     assert (events.stats(found.run.events) is None) == (events.stats(plain.run.events) is None)
     assert found.seconds < 5
     assert not found.left, "left behind:\n" + "\n".join(found.left)
-    assert not found.files
+    # A worker removes what the killed top process could not; before the first worker there is nobody to do it.
+    begun = any(event["event"] == "ok" for event in found.run.events)
+    assert not found.files or not begun
 
 
 @pytest.mark.parametrize("number", range(STRIKES))
