@@ -34,7 +34,7 @@ SWITCHES: tuple[Switch, ...] = (
     ),
     Switch("MITOPATCH_WORKERS", (), "", "number of worker processes; default: one per CPU core this process may use"),
     Switch("MITOPATCH_FORK_ACTIONS", (), "", "comma-separated actions that always run in a process of their own, as in plain Ansible"),
-    Switch("MITOPATCH_CHECK", ("0", "1"), "0", "compare every worker's variables with the controller's; a difference is an error"),
+    Switch("MITOPATCH_PIDFILE", (), "", "a file to which each worker that starts appends a line 'worker INDEX PID'"),
     Switch("MITOPATCH_DEBUG", ("0", "1"), "0", "print tracebacks of mitopatch's own failures on stderr"),
 )
 _BY_NAME = {switch.name: switch for switch in SWITCHES}
