@@ -91,3 +91,5 @@ class Slot:
         """Let go of a forked worker's resources (upstream, from 2.19, before it reuses the slot)."""
         if self._fork is not None:
             self._fork.close()
+            self._fork = None
+            self._busy = False

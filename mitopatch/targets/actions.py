@@ -1,4 +1,4 @@
-"""[worker] Action plugins over Mitogen connections: ansible_mitogen's mixin, brought closer to plain Ansible."""
+"""[worker] Action plugins over Mitogen connections: upstream's classes with ansible_mitogen's mixin, mended."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from ansible_mitogen.utils import unsafe
 
 class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[misc]
     """Mixed into every action class whose task runs over a Mitogen connection."""
-
-    def _set_temp_file_args(self, module_args: dict[str, Any], wrap_async: bool) -> None:
-        # Upstream has put the user's remote_tmp there (ActionBase._update_module_args); ansible_mitogen would replace it by
-        # a directory of its own choice, and a module that cannot use remote_tmp would not warn as it does plain.
-        remote_tmp = module_args.get("_ansible_remote_tmp")
-        super()._set_temp_file_args(module_args, wrap_async)
-        if remote_tmp is not None:
-            module_args["_ansible_remote_tmp"] = remote_tmp
 
     def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
         # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
@@ -35,7 +27,8 @@ def adorn(klass: type) -> type:
     adorned = _adorned.get(klass)
     if adorned is None:
         # The mixin turns an instance back into its second base if the connection is not Mitogen's.
-        adorned = _adorned[klass] = type(klass.__name__, (ActionMixin, klass), {"__module__": klass.__module__})
+        bases = (ActionMixin, klass)
+        adorned = _adorned[klass] = type(klass.__name__, bases, {"__module__": klass.__module__})
     return adorned
 
 

@@ -15,6 +15,7 @@ STRATEGY = "ansible.plugins.strategy"
 TQM = "ansible.executor.task_queue_manager"
 VARIABLES = "ansible.vars.manager"
 INVENTORY = "ansible.inventory.manager"
+ENGINE = "ansible._internal._templating._engine"
 DATA = "ansible.parsing.dataloader"
 LOADER = "ansible.plugins.loader"
 WORKER = "ansible.executor.process.worker"
@@ -45,6 +46,7 @@ def bundle_declarations(
     add_dynamic_host: Sequence[str] = ("self", "host_info", "result_item"),
     add_dynamic_group: Sequence[str] = ("self", "host", "result_item"),
     relies: Sequence[str] = ("WorkerProcess._run",),
+    template_engine: bool = False,
 ) -> tuple[Declaration, ...]:
     """All declarations of a series."""
 
@@ -62,8 +64,11 @@ def bundle_declarations(
     replayed = "the workers must do the same to their replica"
     one_thread = "a second thread would see half-imported plugins"
     locks = "upstream's plugin loader is safe for threads"
+    engine = ("self", "loader", "variables", "variables_factory", "marker_behavior")
+    plain = "the templating engine takes plain dictionaries only"
     return (
         *(Relies(WORKER, name, **facts(WORKER, FOREVER, "the worker's threads run this body on objects of ours")) for name in relies),
+        *((wrap(ENGINE, "TemplateEngine.__init__", patches.template_engine_init, engine, plain),) if template_engine else ()),
         wrap(LOADER, "PluginLoader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),
         wrap(LOADER, "Jinja2Loader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),
         wrap(LOADER, "PluginLoader.find_plugin_with_context", plugin_lock.locked, FIND, one_thread, locks),

@@ -27,6 +27,12 @@ class Family(abc.ABC):
         """[worker] Put ``overlay(plugin)`` in place of the variable manager's fact cache plugin."""
         manager._fact_cache = overlay(manager._fact_cache)
 
+    def templar(self, loader: Any, variables: dict[str, Any]) -> Any:
+        """[worker] The templating engine over some variables."""
+        from ansible.template import Templar
+
+        return Templar(loader=loader, variables=variables)
+
     def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
 
@@ -36,6 +42,12 @@ class KeywordFamily(Family):
 
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)
+
+    def templar(self, loader: Any, variables: dict[str, Any]) -> Any:
+        # Templar warns of what ansible_mitogen reads of it when it resets a connection.
+        from ansible._internal._templating._engine import TemplateEngine
+
+        return TemplateEngine(loader=loader, variables=variables)
 
     def start(self, worker: Any) -> None:
         streams.detach()

@@ -43,6 +43,18 @@ class Patches:
         variables.later(lambda computed: wrapped(computed, play))
         return None
 
+    # TemplateEngine.__init__(self, loader, variables, variables_factory, marker_behavior), from 2.19
+    @staticmethod
+    def template_engine_init(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Wrap: upstream's templating takes plain dictionaries only, and has a way of its own to be lazy."""
+        names = ("loader", "variables", "variables_factory", "marker_behavior")
+        given = {**dict(zip(names, args)), **kwargs}
+        variables = given.get("variables")
+        if isinstance(variables, LazyTaskVars):
+            del given["variables"]
+            given["variables_factory"] = variables.copy
+        return wrapped(**given)
+
     # StrategyBase._execute_meta(self, task, play_context, iterator, target_host)
     def execute_meta(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Wrap: what ``meta`` changes in the controller has its counterpart in the worker."""

@@ -13,7 +13,7 @@ from typing import Any
 from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
-from mitopatch.versions import templating, threads
+from mitopatch.versions import threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
@@ -59,11 +59,24 @@ def install(master: Any) -> None:
 def connection_wrapper(master: Any) -> Any:
     """``connection_loader.get_with_context`` for tasks on threads."""
     upstream = plugin_loader.connection_loader.get_with_context
+    names: dict[str, Any] = {}
+
+    def upstream_name(name: str) -> Any:
+        # Upstream tells the resolved name of the plugin as the task's connection (TaskExecutor, from 2.19), and for a
+        # loop over delegates goes on with it (2.21): it must be that of the plugin which Mitogen's stands for.
+        if name not in names:
+            names[name] = getattr(upstream(name, class_only=True).object, "ansible_name", None)
+        return names[name]
 
     def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
         short = _short(name)
+        if args and unprivileged(args[0]):
+            hand_back(f"become user {args[0].become_user}")
         if short in master.connections:
-            return upstream("mitogen_" + short, *args, **kwargs)
+            found = upstream("mitogen_" + short, *args, **kwargs)
+            if found.object is not None and not kwargs.get("class_only") and upstream_name(name) is not None:
+                found.object.ansible_name = upstream_name(name)
+            return found
         if not short.startswith("mitogen_") and not kwargs.get("class_only"):
             hand_back(f"connection {name}")
         return upstream(name, *args, **kwargs)
@@ -71,8 +84,27 @@ def connection_wrapper(master: Any) -> Any:
     return get_with_context
 
 
+def unprivileged(play_context: Any) -> bool:
+    """Whether the task becomes a user other than root and the one who logs in.
+
+    Plain Ansible leaves such a module in the login user's directory, which it often may not read; modules then look for
+    another one, make ``remote_tmp`` and warn (AnsibleModule._set_cwd). Mitogen's interpreter has moved elsewhere.
+    """
+    user = getattr(play_context, "become_user", None)
+    return bool(getattr(play_context, "become", False)) and user not in (None, "root", getattr(play_context, "remote_user", None))
+
+
 def reset_connection(
-    master: Any, manager: Any, loader: Any, host: Any, task: Any, play: Any, play_context: Any, hosts: list[str], hosts_all: list[str]
+    family: Any,
+    master: Any,
+    manager: Any,
+    loader: Any,
+    host: Any,
+    task: Any,
+    play: Any,
+    play_context: Any,
+    hosts: list[str],
+    hosts_all: list[str],
 ) -> None:
     """Close Mitogen's connections to ``host`` as ``meta: reset_connection`` does.
 
@@ -80,7 +112,7 @@ def reset_connection(
     connection plugin wants to know.
     """
     variables = manager.get_vars(play=play, host=host, task=task, _hosts=hosts, _hosts_all=hosts_all)
-    templar = templating.templar(loader, variables)
+    templar = family.templar(loader, variables)
     context = play_context.set_task_and_variable_override(task=task, variables=variables, templar=templar)
     context.post_validate(templar=templar)
     if not context.remote_addr:

@@ -37,6 +37,11 @@ BUNDLE = Bundle(
     "2.19",
     "2.19",
     bundle_declarations(
-        "2.19", Patches(FAMILY), worker_init=WORKER_INIT_219, get_vars=GET_VARS_219, relies=("WorkerProcess._run", "WorkerProcess.run")
+        "2.19",
+        Patches(FAMILY),
+        worker_init=WORKER_INIT_219,
+        get_vars=GET_VARS_219,
+        relies=("WorkerProcess._run", "WorkerProcess.run"),
+        template_engine=True,
     ),
 )

@@ -45,5 +45,6 @@ BUNDLE = Bundle(
         add_dynamic_host=("self", "host_info", "already_in_cache"),
         add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
         relies=("WorkerProcess._run", "WorkerProcess.run"),
+        template_engine=True,
     ),
 )

@@ -150,6 +150,7 @@ class Worker(WorkerSeam):
         """``meta: reset_connection`` for a host of this worker."""
         known = self.registry.objects
         routes.reset_connection(
+            self.family,
             self.master, self.manager, self._loader, self.inventory.get_host(host), known[task], known[play], known[play_context],
             self._hosts, self._hosts_all,
         )  # fmt: skip

@@ -90,7 +90,9 @@ class Local:
         for name in ("home", "tmp", "local_tmp", "targets", "fetched", "facts", "meet"):
             (directory / name).mkdir()
         if inventory is None:
-            inventory = "".join(f"h{number} mine=of_h{number}\n" for number in range(1, hosts + 1)) + "[all:vars]\nansible_connection=local\n"
+            inventory = (
+                "".join(f"h{number} mine=of_h{number}\n" for number in range(1, hosts + 1)) + "[all:vars]\nansible_connection=local\n"
+            )
             inventory += f"ansible_python_interpreter={sys.executable}\n"
         shared = {"action_plugins/meet.py": (HERE / "plugins" / "meet.py").read_text()}
         for name, text in {"hosts": inventory, **shared, **files}.items():
@@ -126,7 +128,9 @@ class Local:
             command = [sys.executable, "-c", TERMINAL, *command]
         return Started(directory, command, full, marker, stdin)
 
-    def run(self, files: Mapping[str, str], arm: Arm = "mitopatch", *, timeout: float = 90, text: str | None = None, **options: Any) -> LocalRun:
+    def run(
+        self, files: Mapping[str, str], arm: Arm = "mitopatch", *, timeout: float = 90, text: str | None = None, **options: Any
+    ) -> LocalRun:
         """Start a run, wait for its end; ``text`` is what it reads from its standard input."""
         if text is None:
             return self.end(self.start(files, arm, **options), timeout)

@@ -203,7 +203,9 @@ def test_answers_go_to_the_job_that_asked(rig: Rig) -> None:
     for number in sorted(workers, reverse=True):
         rig.pool.reply(workers[number], number, f"answer {number}")
     rig.until(lambda: all(end.how for end in ends))
-    assert all(found["what"] == f"answer {found['number']}" for found in rig.seam.forwarded if isinstance(found, dict) and found["host"] != "warm")
+    assert all(
+        found["what"] == f"answer {found['number']}" for found in rig.seam.forwarded if isinstance(found, dict) and found["host"] != "warm"
+    )
 
 
 def test_calls_go_to_the_owner_only(rig: Rig) -> None:

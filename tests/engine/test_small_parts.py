@@ -72,7 +72,9 @@ def test_ping_pong() -> None:
         other.set()
 
     began = time.monotonic()
-    players = [threading.Thread(target=play, args=(*wakes, parity), daemon=True) for parity, wakes in ((0, (here, there)), (1, (there, here)))]
+    players = [
+        threading.Thread(target=play, args=(*wakes, parity), daemon=True) for parity, wakes in ((0, (here, there)), (1, (there, here)))
+    ]
     for player in players:
         player.start()
     for player in players:

@@ -56,7 +56,8 @@ SCENARIOS = {
     "site-limit-forks-1": Scenario("site.yml", ["--limit", "h01,h04", "--tags", "conf,web"], hosts=FEW, forks=1),
     "dynamic": Scenario("dynamic.yml"),
     "strategies": Scenario("strategies.yml", rc=(2,)),
-    "strategy-of-config": Scenario("many.yml", rc=(2,), hosts=15, defaults={"strategy": "free"}),
+    "strategy-of-config": Scenario("alone.yml", rc=(2,), hosts=15, defaults={"strategy": "free"}),
+    "alias-of-config": Scenario("alone.yml", rc=(2,), hosts=5, defaults={"strategy": "mitopatch_free"}),
     "async": Scenario("asynchronous.yml", hosts=FEW),
     "unreachable": Scenario("failures.yml", ["--tags", "unreachable"], rc=(2, 4)),
     "max-fail-percentage": Scenario("failures.yml", ["--tags", "maximum"], rc=(2,)),
@@ -84,7 +85,7 @@ def test_fact_cache(bench: Bench, bundle_active: str) -> None:
     cache = {"fact_caching": "jsonfile", "fact_caching_connection": "facts"}
     plain, _ = Scenario("site.yml", ["--tags", "never-used"], hosts=2, defaults=cache).compare(bench)
     assert plain.rc == 0
-    plain, _ = Scenario("dynamic.yml", hosts=3, defaults=cache).compare(bench)
+    plain, _ = Scenario("dynamic.yml", hosts=FEW, defaults=cache).compare(bench)
     assert sorted(path.name for path in (plain.directory / "facts").iterdir())
 
 

@@ -48,7 +48,7 @@ def output_lines(text: str, paths: dict[str, str]) -> list[str]:
         found = INCLUDED.match(line)
         if found:  # hosts stand in the order in which they got there
             lines.append(found[1] + ", ".join(sorted(found[2].split(", "))) + (found[3] or ""))
-        elif not line.startswith("ASYNC POLL on"):  # as many as it takes
+        elif not line.startswith(("ASYNC POLL on", "FAILED - RETRYING:")):  # as many as it takes; the events have the others
             lines.append(line.rstrip())
     return lines
 
@@ -68,7 +68,11 @@ def output_blocks(text: str, paths: dict[str, str]) -> list[str]:
 
 def output_sorted(text: str, paths: dict[str, str]) -> list[str]:
     """Return the set of output lines, for runs whose hosts do not wait for each other (banners repeat there)."""
-    return sorted(set(output_lines(text, paths)))
+    lines: set[str] = set()
+    for line in output_lines(text, paths):
+        found = INCLUDED.match(line)
+        lines.update((found[1] + host + (found[3] or "") for host in found[2].split(", ")) if found else (line,))
+    return sorted(lines)
 
 
 def warnings(text: str, paths: dict[str, str]) -> list[str]:
@@ -105,9 +109,23 @@ def difference(plain: Run, other: Run) -> str:
     shape = output_blocks if ordered else output_sorted
     found.append(_difference("output", shape(plain.stdout, plain.paths), shape(other.stdout, other.paths)))
     found.append(_difference("stderr", warnings(plain.stderr, plain.paths), warnings(other.stderr, other.paths)))
-    for name in ("targets", "fetched", "facts"):
+    for name in ("targets", "fetched"):
         found.append(_difference(f"files ({name})", tree(plain.directory / name), tree(other.directory / name)))
+    found.append(_difference("cached facts", cached_facts(plain), cached_facts(other)))
     return "".join(found)
+
+
+def cached_facts(run: Run) -> dict[str, Any]:
+    """Return what a fact cache on disk holds for each host, without what changes from run to run."""
+    directory = run.directory / "facts"
+    names = sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+    found = {}
+    for name in names:
+        content = json.loads((directory / name).read_text())
+        if isinstance(content, dict) and "__payload__" in content:  # from 2.19: text in text
+            content = json.loads(content["__payload__"])
+        found[name] = events.clean(content, run.paths)
+    return found
 
 
 def assert_same(plain: Run, other: Run) -> None:

@@ -137,6 +137,12 @@ def cleaned(events: Iterable[Event], paths: dict[str, str]) -> list[Event]:
             fields["result"] = {}
         if event.get("unreachable"):
             fields["result"].pop("exception", None)  # comes with one of the two texts, see UNREACHABLE
+        if str(event.get("action", "")).endswith("async_status"):
+            if event["event"] == "retry":  # how often an `until` asks is a matter of load too
+                continue
+            result = fields.get("result", {})
+            for answer in (result, *result.get("results", ())):
+                answer.pop("attempts", None)
         host = str(event.get("host", ""))
         if fields["event"] == "async_poll" and last_of_host.get(host) == fields:
             continue
@@ -169,8 +175,10 @@ def sequence(events: Iterable[Event]) -> list[list[str]]:
             linear.append(event["strategy"] in ("linear", "ansible.builtin.linear", "debug"))
         elif kind in ("task_start", "handler_start"):
             plays[-1].append(f"{kind} {event['task']} {event['path']}")
-        elif kind == "include":
+        elif kind == "include" and linear[-1]:
             plays[-1].append(f"include {event['file']} {' '.join(event['hosts'])}")
+        elif kind == "include":  # which hosts include together is a matter of when their results are looked at
+            plays[-1] += [f"include {event['file']} {host}" for host in event["hosts"]]
         elif kind in ("no_hosts_matched", "no_hosts_remaining"):
             plays[-1].append(kind)
     return [play if exact else sorted(set(play)) for play, exact in zip(plays, linear)]
