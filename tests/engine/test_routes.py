@@ -56,18 +56,6 @@ ROUTES = {
         """
 - name: ordinary
   meet:
-- name: own connection
-  meet:
-  vars: {ansible_connection: mine}
-- name: trace
-  command: printenv TRACE
-  vars: {ansible_connection: mine, trace: "{{ mine }}"}
-- name: trace in a loop
-  shell: echo "[$TRACE]"
-  vars: {ansible_connection: "{{ item }}"}
-  loop: [local, mine, local]
-- name: again ordinary
-  meet:
 - name: time limit
   meet:
   timeout: 60
@@ -96,6 +84,16 @@ ROUTES = {
 - name: once
   meet:
   run_once: true
+- name: trace in a loop
+  shell: echo "[$TRACE]"
+  vars: {ansible_connection: "{{ item }}"}
+  loop: [local, mine, local]
+- name: own connection
+  meet:
+  vars: {ansible_connection: mine}
+- name: trace
+  command: printenv TRACE
+  vars: {ansible_connection: mine, trace: "{{ mine }}"}
 """
     ),
     "connection_plugins/mine.py": CONNECTION,
@@ -111,7 +109,7 @@ def test_routes(local: Local) -> None:
     plain, patched = local.both(files, env={"MITOPATCH_FORK_ACTIONS": "other,listed"}, args=["-e", f"me={getpass.getuser()}"])
     assert plain.rc == 0, plain.text
     wanted = {
-        "ordinary": True, "own connection": False, "again ordinary": True, "time limit": False, "listed": False,
+        "ordinary": True, "own connection": False, "time limit": False, "listed": False,
         "by su": "become_method: su" not in files["site.yml"], "inherits": True, "delegated": True, "once": True,
     }  # fmt: skip
     assert patched.rc == 0, patched.text
@@ -418,6 +416,44 @@ def test_pause(local: Local) -> None:
         assert run.values("msg")["word"] == {"h1": "secret", "h2": "secret"}
         assert run.values("delta")["wait"]["h1"] >= 1
     assert worker_tasks(runs[1]) == {"after": True}
+
+
+TEMPLATED = {
+    "site.yml": play(
+        """
+- name: "hello {{ mine }}"
+  debug: {msg: x}
+- name: throttled
+  debug: {msg: x}
+  throttle: "{{ 1 + 0 }}"
+- name: once
+  debug: {msg: x}
+  run_once: "{{ mine is defined }}"
+- name: chosen action
+  action: "{{ 'debug' }} msg=y"
+- name: included
+  include_tasks: "{{ 'inc' }}.yml"
+  when: mine is defined
+- name: added
+  add_host: {name: "z_{{ item }}"}
+  loop: "{{ [mine] }}"
+- name: ends
+  meta: end_host
+  when: mine == 'of_h1'
+- name: left
+  debug: {msg: left}
+"""
+    ),
+    "inc.yml": "- name: in {{ mine }}\n  debug: {msg: included}\n",
+}
+
+
+def test_what_the_controller_templates(local: Local) -> None:
+    """Names, throttle, run_once, actions, includes, conditions of meta: all read variables that are computed only then."""
+    plain, patched = local.both(TEMPLATED)
+    assert plain.rc == patched.rc == 0, patched.text
+    assert "hello of_h1" in patched.stdout
+    assert_same(plain, patched)
 
 
 COUNTING = """

@@ -304,9 +304,8 @@ def test_an_action_that_changes_its_process(local: Local) -> None:
 @pytest.mark.skipif(series() < (2, 19), reason="the ambient context of a task came with ansible-core 2.19")
 def test_the_ambient_task_is_the_threads(local: Local) -> None:
     run = local.run(MEETING, env=ONE)
-    own = [item["own_task"] for results in run.values("results")["loop"].values() for item in results]
-    assert set(run.values("own_task")["meet"].values()) == {True}
-    assert own == [True] * 4
+    # Not in a loop: there upstream itself runs a copy of the ambient task.
+    assert run.values("own_task")["meet"] == {"h1": True, "h2": True}
 
 
 @pytest.mark.usefixtures("bundle_active")
