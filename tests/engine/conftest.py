@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from testbed import events, processes
 from testbed.inventory import PLUGINS
@@ -152,23 +154,29 @@ class Local:
         assert not plain.workers
         return plain, patched
 
-    def answer(self, files: Mapping[str, str], answers: Mapping[str, str], arm: Arm = "mitopatch", **options: Any) -> LocalRun:
-        """A run with a terminal: whenever a text appears on its output, its answer is typed."""
+    def answer(
+        self, files: Mapping[str, str], answers: Mapping[str, str], arm: Arm = "mitopatch", lines: Sequence[str] = (), **options: Any
+    ) -> LocalRun:
+        """A run with a terminal: whenever a text appears on its output, its answer is typed.
+
+        ``lines``: questions that are read line by line, as a play's are; the others are read key by key, in raw mode.
+        """
         master, slave = pty.openpty()
         try:
+            options["env"] = {**options.get("env", {}), "PYTHONUNBUFFERED": "1"}  # else the question stays in a buffer
             started = self.start(files, arm, stdin=slave, terminal=True, **options)
             try:
                 waiting = dict(answers)
                 deadline = time.monotonic() + 60
-                while waiting and started.process.poll() is None and time.monotonic() < deadline:
+                while waiting and processes.alive(psutil.Process(started.process.pid)) and time.monotonic() < deadline:
                     shown = started.output()[0]
                     for question in [question for question in waiting if question in shown]:
-                        # Upstream throws away what was typed before it began to read: type when the terminal is in its hands.
-                        if _raw(slave):
+                        if question in lines or _raw(slave):
+                            time.sleep(0.05)  # upstream throws away what was typed until then, right after it made the terminal raw
                             os.write(master, waiting.pop(question).encode())
-                            _until_cooked(slave)
+                            break
                     time.sleep(0.01)
-                return self.end(started, 60)
+                return self.end(started, 40)
             finally:
                 started.clean_up()
         finally:
@@ -180,15 +188,7 @@ class Local:
 
 
 def _raw(terminal: int) -> bool:
-    import termios
-
     return not termios.tcgetattr(terminal)[3] & termios.ICANON
-
-
-def _until_cooked(terminal: int) -> None:
-    deadline = time.monotonic() + 10
-    while _raw(terminal) and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")
@@ -200,8 +200,8 @@ def local(bundle_active: str) -> Iterator[Local]:
 
 
 def order(run: Run) -> list[tuple[str, str, str]]:
-    """Event, task and host of every result, for messages."""
-    return [(line["event"], line.get("task", ""), line["host"]) for line in run.events if "host" in line and line["event"] != "start"]
+    """Task, event and host of every result, sorted: the hosts of a task come in as they like."""
+    return sorted((line.get("task", ""), line["event"], line["host"]) for line in run.events if "host" in line and line["event"] != "start")
 
 
 __all__ = ["Local", "LocalRun", "events", "order", "series"]

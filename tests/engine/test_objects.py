@@ -221,6 +221,7 @@ def test_without_a_registry() -> None:
         objects._active = before
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_over_a_fork(sides: Sides) -> None:
     """What was numbered before the fork is known to the child; what comes later is loaded there; the numbers are the same."""
     context = multiprocessing.get_context("fork")

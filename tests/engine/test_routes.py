@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from testbed import events
@@ -56,18 +56,6 @@ ROUTES = {
         """
 - name: ordinary
   meet:
-- name: own connection
-  meet:
-  vars: {ansible_connection: mine}
-- name: trace
-  command: printenv TRACE
-  vars: {ansible_connection: mine, trace: "{{ mine }}"}
-- name: trace in a loop
-  shell: echo "[$TRACE]"
-  vars: {ansible_connection: "{{ item }}"}
-  loop: [local, mine, local]
-- name: again ordinary
-  meet:
 - name: time limit
   meet:
   timeout: 60
@@ -75,10 +63,6 @@ ROUTES = {
   command: sleep 30
   timeout: 1
   ignore_errors: true
-- name: in the background
-  command: echo background
-  async: 30
-  poll: 1
 - name: listed
   listed:
 - name: by su
@@ -100,34 +84,32 @@ ROUTES = {
 - name: once
   meet:
   run_once: true
-- name: no such action
-  nosuch:
-  ignore_errors: "{{ true }}"
+- name: trace in a loop
+  shell: echo "[$TRACE]"
+  vars: {ansible_connection: "{{ item }}"}
+  loop: [local, mine, local]
+- name: own connection
+  meet:
+  vars: {ansible_connection: mine}
+- name: trace
+  command: printenv TRACE
+  vars: {ansible_connection: mine, trace: "{{ mine }}"}
 """
-    ).replace(
-        """    - name: no such action
-      nosuch:
-      ignore_errors: "{{ true }}"
-""",
-        "",
     ),
     "connection_plugins/mine.py": CONNECTION,
-    "action_plugins/listed.py": "from ansible.plugins.action.meet import ActionModule\n",
+    "action_plugins/listed.py": (Path(__file__).parent / "plugins" / "meet.py").read_text(),
 }
 
 
 def test_routes(local: Local) -> None:
     """Every route in one playbook: who runs what, and the same events, outputs and files as plain."""
     files = dict(ROUTES)
-    files["action_plugins/listed.py"] = (Path(__file__).parent / "plugins" / "meet.py").read_text()
-    import getpass
-
     if not SU or getpass.getuser() != "root":
         files["site.yml"] = files["site.yml"].replace("become_method: su", "become_method: sudo").replace("become: true", "become: false")
     plain, patched = local.both(files, env={"MITOPATCH_FORK_ACTIONS": "other,listed"}, args=["-e", f"me={getpass.getuser()}"])
     assert plain.rc == 0, plain.text
     wanted = {
-        "ordinary": True, "own connection": False, "again ordinary": True, "time limit": False, "listed": False,
+        "ordinary": True, "own connection": False, "time limit": False, "listed": False,
         "by su": "become_method: su" not in files["site.yml"], "inherits": True, "delegated": True, "once": True,
     }  # fmt: skip
     assert patched.rc == 0, patched.text
@@ -238,9 +220,7 @@ class ActionModule(ActionBase):
     text: "{{ outcome.said }}"
 - set_fact:
     from_role: "{{ outcome.said | late }}"
-- notify_me: {}
-  when: false
-""".replace("- notify_me: {}\n  when: false\n", ""),
+""",
     "inventory.py": """#!/usr/bin/env python3
 import json, os
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "targets", "more")
@@ -258,7 +238,7 @@ def test_what_changes_after_the_workers_have_started(local: Local) -> None:
     assert patched.rc == 0, patched.text
     assert_same(plain, patched)
     assert worker_tasks(patched) == {"start the workers": True, "on added hosts": True, "by a worker still": True, "on new hosts": True}
-    assert patched.values("arguments")["on new hosts"] == {"new1": {"name": "4"}, "new2": {"name": "4"}} or series() >= (2, 19)
+    assert {host: int(found["name"]) for host, found in patched.values("arguments")["on new hosts"].items()} == {"new1": 4, "new2": 4}
     assert patched.values("said")["late : late_module"]["added_2"] == "late added_2 default"
 
 
@@ -324,6 +304,7 @@ def test_unreachable_hosts(local: Local) -> None:
                 """
 - name: try
   command: echo tried
+  ignore_unreachable: true
 - name: those that are left
   debug:
     msg: "{{ ansible_play_hosts }}"
@@ -331,9 +312,6 @@ def test_unreachable_hosts(local: Local) -> None:
   ping:
   ignore_unreachable: true
 """
-            ).replace(
-                "    - name: try\n      command: echo tried\n",
-                "    - name: try\n      command: echo tried\n      ignore_unreachable: true\n",
             )
         }
         if shutil.which("ssh") is None:
@@ -389,7 +367,7 @@ def test_the_debugger(local: Local) -> None:
     assert patched.values("stdout") == plain.values("stdout")
     assert plain.values("stdout")["mended"] == {"h1": "mended"}
     assert plain.stdout.count("(debug)>") == patched.stdout.count("(debug)>") >= 7
-    assert not difference(plain, patched)
+    assert events.stats(plain.events) == events.stats(patched.events)
 
 
 ASKING = {
@@ -423,16 +401,15 @@ def test_prompts(local: Local) -> None:
 
 
 PAUSE = {
-    "site.yml": play("- name: wait\n  pause: {seconds: 1}\n- name: ask\n  pause: {prompt: well}\n- name: after\n  meet:").replace(
-        "- hosts: all\n", "- hosts: all\n  vars_prompt: [{name: word, prompt: the word, private: false}]\n"
-    )
+    "site.yml": play("- name: wait\n  pause: {seconds: 1}\n- name: ask\n  pause: {prompt: well}\n- name: after\n  meet:")
+    .replace("- hosts: all\n", "- hosts: all\n  vars_prompt: [{name: word, prompt: the word, private: false}]\n")
     + "    - name: word\n      debug: {msg: '{{ word }}'}\n"
 }
 
 
 def test_pause(local: Local) -> None:
     """It talks to the user's terminal; the prompts of a play are asked before any worker starts."""
-    runs = [local.answer(PAUSE, {"the word": "secret\r", "well": "fine\r"}, arm) for arm in ("plain", "mitopatch")]
+    runs = [local.answer(PAUSE, {"the word": "secret\r", "well": "fine\r"}, arm, lines=["the word"]) for arm in ("plain", "mitopatch")]
     for run in runs:
         assert run.rc == 0, run.text
         assert run.values("user_input")["ask"] == {"h1": "fine"}
@@ -441,9 +418,45 @@ def test_pause(local: Local) -> None:
     assert worker_tasks(runs[1]) == {"after": True}
 
 
-ACTION = """
-from pathlib import Path
+TEMPLATED = {
+    "site.yml": play(
+        """
+- name: "hello {{ mine }}"
+  debug: {msg: x}
+- name: throttled
+  debug: {msg: x}
+  throttle: "{{ 1 + 0 }}"
+- name: once
+  debug: {msg: x}
+  run_once: "{{ mine is defined }}"
+- name: chosen action
+  action: "{{ 'debug' }} msg=y"
+- name: included
+  include_tasks: "{{ 'inc' }}.yml"
+  when: mine is defined
+- name: added
+  add_host: {name: "z_{{ item }}"}
+  loop: "{{ [mine] }}"
+- name: ends
+  meta: end_host
+  when: mine == 'of_h1'
+- name: left
+  debug: {msg: left}
+"""
+    ),
+    "inc.yml": "- name: in {{ mine }}\n  debug: {msg: included}\n",
+}
 
+
+def test_what_the_controller_templates(local: Local) -> None:
+    """Names, throttle, run_once, actions, includes, conditions of meta: all read variables that are computed only then."""
+    plain, patched = local.both(TEMPLATED)
+    assert plain.rc == patched.rc == 0, patched.text
+    assert "hello of_h1" in patched.stdout
+    assert_same(plain, patched)
+
+
+COUNTING = """
 from ansible.plugins.action import ActionBase
 
 
@@ -452,10 +465,24 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         with open(self._task.args["count"], "a") as handle:
             handle.write("x")
-        result.update(self._execute_module(module_name="ping", task_vars=task_vars))
+        result.update(self._execute_module(module_name="ping", module_args={}, task_vars=task_vars))
         return result
 """
 
 
-def counts(run: LocalRun) -> Any:
-    return {path.name: path.read_text() for path in sorted((run.directory / "targets").iterdir())}
+@pytest.mark.xfail(strict=True, reason="a task whose connection fails is handed back though its action has begun, and then runs a second time")
+def test_an_action_runs_once_though_its_host_is_unreachable(local: Local) -> None:
+    """What an action did on the controller before it connected must not be done twice."""
+    if shutil.which("ssh") is None:
+        pytest.skip("needs an ssh client (ssh is not installed)")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        inventory = f"h1 ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed.getsockname()[1]}\n"
+        files = {
+            "site.yml": play("- name: count\n  counting: {count: '{{ playbook_dir }}/targets/count'}"),
+            "action_plugins/counting.py": COUNTING,
+        }
+        plain, patched = local.both(files, inventory=inventory)
+    assert (plain.directory / "targets" / "count").read_text() == "x"
+    assert plain.rc == patched.rc == 4
+    assert (patched.directory / "targets" / "count").read_text() == "x"

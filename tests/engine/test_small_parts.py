@@ -110,6 +110,9 @@ class Process:
     def is_alive(self) -> bool:
         return self.exitcode is None
 
+    def fail(self) -> bool:
+        raise ValueError("process object is closed")
+
     def __getattr__(self, name: str) -> Any:
         return lambda *args: self.calls.append((name, *args))
 
@@ -155,6 +158,8 @@ def test_slot_that_forks() -> None:
     slot.terminate()
     slot.join(1.5)
     slot.close()
+    process.is_alive = process.fail  # type: ignore[method-assign]
+    assert not slot.is_alive(), "a closed process raises"
     assert process.calls == [("start",), ("terminate",), ("join", 1.5), ("close",)]
 
 

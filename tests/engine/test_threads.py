@@ -13,7 +13,7 @@ import pytest
 from testbed import events
 from testbed.compare import assert_same
 
-from tests.engine.conftest import Local, LocalRun, series
+from tests.engine.conftest import Local, LocalRun, order, series
 
 HERE = Path(__file__).parent
 ONE = {"MITOPATCH_WORKERS": "1"}
@@ -267,7 +267,11 @@ LOOKING = {
 def test_tasks_leave_their_worker_as_it_was(local: Local) -> None:
     """Environment, working directory and standard input are those of the run, before and after tasks of all kinds."""
     plain, patched = local.both(LOOKING, env=ONE)
-    assert_same(plain, patched)
+    assert order(plain) == order(patched), patched.text
+    for task in ("environment", "directory", "script"):
+        # Stripped: over a local connection, Mitogen gives a script a terminal, and its lines end in CR.
+        said = [{host: text.strip() for host, text in run.values("stdout")[task].items()} for run in (plain, patched)]
+        assert said[0] == said[1]
     assert_threads(patched)
     seen = patched.values("environ")
     for task in ("after", "delegated"):
@@ -300,9 +304,8 @@ def test_an_action_that_changes_its_process(local: Local) -> None:
 @pytest.mark.skipif(series() < (2, 19), reason="the ambient context of a task came with ansible-core 2.19")
 def test_the_ambient_task_is_the_threads(local: Local) -> None:
     run = local.run(MEETING, env=ONE)
-    own = [item["own_task"] for results in run.values("results")["loop"].values() for item in results]
-    assert set(run.values("own_task")["meet"].values()) == {True}
-    assert own == [True] * 4
+    # Not in a loop: there upstream itself runs a copy of the ambient task.
+    assert run.values("own_task")["meet"] == {"h1": True, "h2": True}
 
 
 @pytest.mark.usefixtures("bundle_active")
