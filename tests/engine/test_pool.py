@@ -291,11 +291,13 @@ def test_too_many_deaths(rigs: Callable[..., Rig]) -> None:
     """Then the hosts take the fork route; the message tells the session so."""
     rig = rigs(1)
     deaths = 0
-    with pytest.raises(NoWorker):
-        for _ in range(MAX_REPLACEMENTS + 10):
+    while deaths < MAX_REPLACEMENTS + 10:
+        try:
             ends = rig.send("h", Task("die"))
-            rig.until(lambda ends=ends: ends.how)
-            deaths += 1
+        except NoWorker:
+            break
+        rig.until(lambda ends=ends: ends.how)
+        deaths += 1
     assert deaths == MAX_REPLACEMENTS + 2
 
 

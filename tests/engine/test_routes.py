@@ -197,7 +197,11 @@ CHANGES = {
 """,
     "group_vars/made_of_2.yml": "of_group: two\n",
     "group_vars/all.yml": f"ansible_connection: local\nansible_python_interpreter: {sys.executable}\n",
-    "roles/late/filter_plugins/late.py": "class FilterModule:\n    def filters(self):\n        return {'late': lambda text: f'late {text}'}\n",
+    "roles/late/filter_plugins/late.py": """
+class FilterModule:
+    def filters(self):
+        return {"late": lambda text: f"late {text}"}
+""",
     "roles/late/library/late_module.py": """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
 module = AnsibleModule(dict(text=dict()))
@@ -401,8 +405,9 @@ def test_prompts(local: Local) -> None:
 
 
 PAUSE = {
-    "site.yml": play("- name: wait\n  pause: {seconds: 1}\n- name: ask\n  pause: {prompt: well}\n- name: after\n  meet:")
-    .replace("- hosts: all\n", "- hosts: all\n  vars_prompt: [{name: word, prompt: the word, private: false}]\n")
+    "site.yml": play("- name: wait\n  pause: {seconds: 1}\n- name: ask\n  pause: {prompt: well}\n- name: after\n  meet:").replace(
+        "- hosts: all\n", "- hosts: all\n  vars_prompt: [{name: word, prompt: the word, private: false}]\n"
+    )
     + "    - name: word\n      debug: {msg: '{{ word }}'}\n"
 }
 
@@ -470,7 +475,7 @@ class ActionModule(ActionBase):
 """
 
 
-@pytest.mark.xfail(strict=True, reason="a task whose connection fails is handed back though its action has begun, and then runs a second time")
+@pytest.mark.xfail(strict=True, reason="handed back when the connection fails, though the action has begun: it runs twice")
 def test_an_action_runs_once_though_its_host_is_unreachable(local: Local) -> None:
     """What an action did on the controller before it connected must not be done twice."""
     if shutil.which("ssh") is None:
