@@ -211,20 +211,28 @@ class Pool:
                 break
             kind, number, payload = frame
             if kind == frames.QUEUE:
-                self._seam.forward(payload)
+                self._forward(payload)
                 continue
             flight = worker.flights.pop(number, None)
             if flight is None:
                 continue
             if kind == frames.RESULT:
-                self._seam.forward(payload)
-                flight.done()
+                # A result that cannot be put on the queue ends the run as upstream ends it for a worker without a result.
+                (flight.done if self._forward(payload) else flight.crashed)()
             elif kind == frames.HANDBACK:
                 flight.handed_back(payload.decode("utf-8", "replace"))
             elif kind == frames.CRASHED:
                 flight.crashed()
             self._wake.set()
         self._reap(worker)
+
+    def _forward(self, payload: bytes) -> bool:
+        try:
+            self._seam.forward(payload)
+        except (OSError, ValueError):  # the queue is closed: the run is over
+            LOG.debug("final queue", exc_info=True)
+            return False
+        return True
 
     def _reap(self, worker: Worker) -> None:
         worker.process.join(STOP_SECONDS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
+import ansible_mitogen
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
 from ansible_mitogen.utils import unsafe
@@ -19,7 +22,16 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         return super()._low_level_execute_command(*args, **kwargs)
 
 
+#: Where ansible_mitogen's own action plugins lie.
+MITOGEN_ACTIONS = os.path.join(os.path.dirname(ansible_mitogen.__file__), "plugins", "action")
+
 _adorned: dict[type, type] = {}
+_on_action: list[Callable[[type], None]] = []
+
+
+def tell(on_action: Callable[[type], None]) -> None:
+    """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task."""
+    _on_action.append(on_action)
 
 
 def adorn(klass: type) -> type:
@@ -43,4 +55,7 @@ def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
     if not found.object:
         return found
     klass = adorn(found.object)
+    if not class_only:
+        for on_action in _on_action:
+            on_action(found.object)
     return type(found)(klass if class_only else klass(*args, **kwargs), found.plugin_load_context)

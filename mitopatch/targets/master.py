@@ -19,9 +19,11 @@ import ansible_mitogen.logging
 import ansible_mitogen.process
 import ansible_mitogen.services
 import ansible_mitogen.strategy
+import ansible_mitogen.target
 import mitogen.core
 import mitogen.master
 import mitogen.service
+from ansible_mitogen.utils import unsafe
 
 from mitopatch.targets import actions
 
@@ -131,11 +133,14 @@ class Master:
             self._pool.add(service(router=self.router))
         ansible_mitogen.process.set_worker_model(_Model(self))
 
-    def install(self, connection: Any, on_connect: Callable[[], None], on_failure: Callable[[], Any]) -> None:
+    def install(
+        self, connection: Any, on_connect: Callable[[], None], on_failure: Callable[[], Any], on_action: Callable[[type], None]
+    ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
 
         ``connection`` replaces ``connection_loader.get_with_context``; ``on_connect`` is told that a task has reached its
-        target, ``on_failure`` that Mitogen could not connect (it may raise HandBack).
+        target, ``on_failure`` that Mitogen could not connect (it may raise HandBack),
+        ``on_action`` that an action plugin of some class begins.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
@@ -153,6 +158,27 @@ class Master:
             return result
 
         ansible_mitogen.connection.Connection._connect_stack = connect_stack
+        actions.tell(on_action)
+        self._no_terminal_for_local()
+
+    @staticmethod
+    def _no_terminal_for_local() -> None:
+        # Plain Ansible's local connection has no terminal; ansible_mitogen gives every command one, as ssh does: a script's
+        # output would have carriage returns, and its errors ssh's last words.
+        upstream = ansible_mitogen.connection.Connection.exec_command
+
+        def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
+            if self.transport != "local":
+                return upstream(self, cmd, in_data, sudoable, mitogen_chdir)
+            return self.get_chain().call(
+                ansible_mitogen.target.exec_command,
+                cmd=unsafe.cast(cmd),
+                in_data=unsafe.cast(in_data),
+                chdir=mitogen_chdir or self.get_default_cwd(),
+                emulate_tty=False,
+            )
+
+        ansible_mitogen.connection.Connection.exec_command = exec_command
 
     def close(self) -> None:
         """Close all connections; targets end their interpreters at end-of-file."""

@@ -8,15 +8,21 @@ late, upstream's own plugin serves on the thread.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
+from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
+from mitopatch.targets.actions import MITOGEN_ACTIONS
 from mitopatch.versions import threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
+
+_UPSTREAM_ACTIONS = os.path.dirname(action_plugins.__file__)
+_MITOGEN_ACTIONS = MITOGEN_ACTIONS
 
 _PREFIXES = ("ansible.builtin.", "ansible.legacy.")
 
@@ -43,9 +49,32 @@ def touched() -> None:
         prepared.touched = True
 
 
+def acting(action: type) -> None:
+    """An action plugin of this class begins on this thread.
+
+    Upstream's own do nothing on the controller before they connect that could not be done again; a plugin of the user may,
+    so it must not run a second time in a fork when its connection fails.
+    """
+    prepared = threads.current_task()
+    if prepared is not None:
+        prepared.repeatable = getattr(sys.modules.get(action.__module__), "__file__", None) in _upstream_files(action.__module__)
+
+
+def _upstream_files(module: str) -> tuple[str, ...]:
+    name = module.rpartition(".")[2]
+    return tuple(os.path.join(directory, f"{name}.py") for directory in (_UPSTREAM_ACTIONS, _MITOGEN_ACTIONS))
+
+
+def connection_failed() -> None:
+    """Mitogen could not connect: upstream's own attempt in a fork decides, and words the result."""
+    prepared = threads.current_task()
+    if prepared is not None and prepared.repeatable:
+        hand_back("connection failed")
+
+
 def install(master: Any) -> None:
     """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
-    master.install(connection=connection_wrapper(master), on_connect=touched, on_failure=lambda: hand_back("connection failed"))
+    master.install(connection=connection_wrapper(master), on_connect=touched, on_failure=connection_failed, on_action=acting)
     get_become = plugin_loader.become_loader.get
 
     def become(name: str, *args: Any, **kwargs: Any) -> Any:

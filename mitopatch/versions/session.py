@@ -73,6 +73,7 @@ class Session:
         self._roles: tuple[int, ...] = ()
         self._fork_only: dict[int, bool] = {}
         self._fork_actions = settings.fork_actions()
+        self._strikes: dict[tuple[str, Any], int] = {}
         self._penalty: dict[tuple[str, Any], float] = {}
         self._main = threading.get_ident()
         self.slots = 0
@@ -183,7 +184,11 @@ class Session:
             slot, arguments, reason = self._back.popleft()
             display.debug(f"mitopatch: fork route for {arguments['host'].name}: {reason}")
             if reason.startswith("connection"):
-                self._penalty[arguments["host"].name, arguments["task"].connection] = time.monotonic() + CONNECTION_PENALTY
+                key = (arguments["host"].name, arguments["task"].connection)
+                self._strikes[key] = self._strikes.get(key, 0) + 1
+                # An attempt to connect may take long; a connection of another kind may have been this one task's only.
+                if reason == "connection failed" or self._strikes[key] > 1:
+                    self._penalty[key] = time.monotonic() + CONNECTION_PENALTY
             self._fork(slot, arguments)
 
     # -- waiting --------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ class Prepared:
         self.answers: queue.Queue[Any] = queue.Queue()
         #: Whether something happened that others can see, so that the job cannot be handed back any more.
         self.touched = False
+        #: Whether what was done so far may be done again in a fork (see routes.acting).
+        self.repeatable = True
         self.sent = False
 
 

@@ -475,7 +475,6 @@ class ActionModule(ActionBase):
 """
 
 
-@pytest.mark.xfail(strict=True, reason="handed back when the connection fails, though the action has begun: it runs twice")
 def test_an_action_runs_once_though_its_host_is_unreachable(local: Local) -> None:
     """What an action did on the controller before it connected must not be done twice."""
     if shutil.which("ssh") is None:
