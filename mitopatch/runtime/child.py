@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Optional
 
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.objects import Registry
@@ -38,12 +38,25 @@ def main(sock: socket.socket, index: int, seam: ControllerSeam, registry: Regist
         _own_session()
         channel = frames.Channel(sock)
         registry.activate()
-        serve(channel, seam.enter_worker(channel, registry))
-        status = 0
+        worker = _enter(channel, seam, registry)
+        if worker is not None:
+            serve(channel, worker)
+            status = 0
     except BaseException:
         LOG.exception("worker %d", index)
     finally:
         os._exit(status)
+
+
+def _enter(channel: frames.Channel, seam: ControllerSeam, registry: Registry) -> Optional[WorkerSeam]:
+    try:
+        worker = seam.enter_worker(channel, registry)
+    except BaseException as exc:
+        # The controller says so in one sentence, and forks what was meant for this worker.
+        _send(channel, frames.FAILED, 0, f"{type(exc).__name__}: {exc}".encode("utf-8", "replace"))
+        return None
+    channel.send(frames.READY)
+    return worker
 
 
 def _own_session() -> None:

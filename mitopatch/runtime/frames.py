@@ -25,6 +25,8 @@ QUEUE = 16  # an item for Ansible's final queue
 RESULT = 17  # the same, and the job is over
 HANDBACK = 18  # nothing was done for this job yet: the controller must fork it
 CRASHED = 19  # the job ended without a result
+READY = 20  # the worker has become one
+FAILED = 21  # it could not; the reason
 
 _HEAD = struct.Struct("!BQI")
 MAX_PAYLOAD = 0xFFFFFFFF

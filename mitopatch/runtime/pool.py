@@ -58,6 +58,9 @@ class Worker:
         self.reader: Optional[threading.Thread] = None
         self.hosts: set[str] = set()
         self.flights: dict[int, Flight] = {}
+        #: Whether it said that it has become a worker; until then it has done nothing for anybody.
+        self.ready = False
+        self.problem = ""
 
     @property
     def running(self) -> bool:
@@ -117,8 +120,7 @@ class Pool:
             self._workers[index] = None
             ours.close()
             theirs.close()
-            self._broken = True
-            self._seam.warn(Reason("MP202", problem=exc).text)
+            self.give_up(exc)
             raise NoWorker(str(exc)) from exc
         theirs.close()
         worker.stage.to(State.RUNNING)
@@ -213,6 +215,12 @@ class Pool:
             if kind == frames.QUEUE:
                 self._forward(payload)
                 continue
+            if kind == frames.READY:
+                worker.ready = True
+                continue
+            if kind == frames.FAILED:
+                worker.problem = payload.decode("utf-8", "replace")
+                continue
             flight = worker.flights.pop(number, None)
             if flight is None:
                 continue
@@ -242,17 +250,34 @@ class Pool:
         leaving = worker.stage.state is State.LEAVING
         worker.stage.to(State.DEAD)
         if not leaving:
+            if not worker.ready and (worker.process.exitcode or 0) >= 0:  # it ended by itself: the next one would too
+                self.give_up(worker.problem or f"it {ending(worker.process.exitcode)}")
             self._lose(worker)
         self._wake.set()
 
-    def _lose(self, worker: Worker) -> None:
-        how = ending(worker.process.exitcode)
+    def give_up(self, problem: object) -> None:
+        """No worker will be started any more, and the user is told why: all host-tasks take the fork route."""
+        if not self._broken:
+            self._broken = True
+            self._seam.warn(Reason("MP202", problem=problem).text)
+
+    @staticmethod
+    def _take_flights(worker: Worker) -> list[Flight]:
         flights = []
         while worker.flights:
             try:
                 flights.append(worker.flights.popitem()[1])
             except KeyError:
-                break
+                break  # another thread took the last one
+        return flights
+
+    def _lose(self, worker: Worker) -> None:
+        flights = self._take_flights(worker)
+        if not worker.ready:  # it had not begun with any of them
+            for flight in flights:
+                flight.handed_back("no worker")
+            flights = []
+        how = ending(worker.process.exitcode)
         if flights:
             hosts = ", ".join(sorted({flight.host for flight in flights})[:5])
             facts = {"index": worker.index, "pid": worker.process.pid, "how": how, "count": len(flights), "hosts": hosts}

@@ -131,8 +131,8 @@ class Session:
                 return False
             pool.recycle()
             self._stale = False
-        if not pool.started:
-            work()
+        if not pool.started and not self._can_work():
+            return False
         try:
             context = pool.share(arguments["play_context"])
             number = pool.share(task)
@@ -146,6 +146,14 @@ class Session:
         flight = Flight(host.name, task, slot.done, lambda reason: self._handed_back(slot, arguments, reason), slot.crashed)
         job = pool.send_job(worker, task, (host.name, number, play_number, context, slot.worker_id), flight)
         self.slots += 1
+        return True
+
+    def _can_work(self) -> bool:
+        try:
+            work()
+        except Exception as exc:  # whatever a broken installation of Mitogen raises when it is imported
+            self.pool.give_up(f"{type(exc).__name__}: {exc}")
+            return False
         return True
 
     def _share_state(self, play: Any, play_number: int) -> None:

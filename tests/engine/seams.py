@@ -126,6 +126,7 @@ class FakeController(ControllerSeam):
         self.lost_hosts: list[tuple[str, Any, str]] = []
         self.warnings: list[str] = []
         self.refuse: Optional[OSError] = None
+        self.broken = ""
 
     def process(self, target: Any, arguments: tuple[Any, ...]) -> Any:
         if self.refuse is not None:
@@ -160,6 +161,12 @@ class FakeController(ControllerSeam):
         self.warnings.append(message)
 
     def enter_worker(self, channel: Any, registry: Any) -> WorkerSeam:
+        if self.broken == "raise":
+            raise ImportError("no module named mitogen")
+        if self.broken == "exit":
+            os._exit(7)
+        if self.broken == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         return FakeWorker(channel, registry)
 
 
