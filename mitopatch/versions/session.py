@@ -19,6 +19,7 @@ from mitopatch.runtime.objects import Unshippable
 from mitopatch.runtime.pool import Flight, NoWorker, Pool
 from mitopatch.runtime.slot import ReplyQueue, Slot
 from mitopatch.runtime.wake import Wake
+from mitopatch.versions import replay
 from mitopatch.versions.controller import Controller, work
 from mitopatch.versions.family import Family
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
@@ -37,8 +38,8 @@ _current: Optional[Session] = None
 
 
 def current() -> Optional[Session]:
-    """The session of the run in progress in this process, if any."""
-    return _current
+    """The session of the run in progress in this process, if any; a worker, a fork of the controller, only replays."""
+    return None if replay.replica() is not None else _current
 
 
 def session_of(tqm: Any, kind: Family) -> Session:
@@ -49,12 +50,6 @@ def session_of(tqm: Any, kind: Family) -> Session:
             _current.end()
         _current = Session(tqm, kind)
     return _current
-
-
-def forget() -> None:
-    """[worker] This fork of the controller has no session: it replays, and logs nothing itself."""
-    global _current
-    _current = None
 
 
 class Session:

@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import facts, plugin_lock, replay, routes, session, threads
+from mitopatch.versions import facts, plugin_lock, replay, routes, threads
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -54,7 +54,6 @@ class Worker(WorkerSeam):
             set_queue(self.queue)
         plugin_lock.remember_paths()
         self.family.fact_cache(self.manager, facts.OverlayCache)
-        session.forget()
         replay.become(self)
         self._take_state(controller.state)
         self.family.start(self)
