@@ -85,6 +85,12 @@ class Registry:
         self._undo.append(self._last)
         return self._last
 
+    def clear(self) -> None:
+        """[controller, worker] Forget all objects; numbers are not used again. Both sides, in order with the messages."""
+        self.objects.clear()
+        self._numbers.clear()
+        self._shipped.clear()
+
     def dump(self, value: Any) -> bytes:
         """[controller] Pickle ``value``, adopting the shared objects in it; raises Unshippable and adopts nothing if that fails.
 

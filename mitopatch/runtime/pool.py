@@ -20,6 +20,7 @@ import pickle  # nosec B403 - see objects
 import signal
 import threading
 import time
+import weakref
 from typing import Any, Callable, Optional
 
 from mitopatch.errors import Reason
@@ -72,6 +73,18 @@ class NoWorker(Exception):
     """[controller] No worker can be had: take the fork route."""
 
 
+#: The pools of this process, for its children to close: see _forget_all.
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
 class Pool:
     """[controller] All workers of one run."""
 
@@ -86,7 +99,7 @@ class Pool:
         self._owner_pid = os.getpid()
         self._broken = False
         self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",))
-        os.register_at_fork(after_in_child=self._forget)
+        _pools.add(self)
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -175,6 +188,12 @@ class Pool:
             self.broadcast(frames.UPDATE, self.registry.dump((number, changed)))
             self.registry.told(number, changed)
         return number
+
+    def forget_objects(self) -> None:
+        """Between plays: let both sides forget what was shared. What is still needed is sent again, once."""
+        if self.in_flight() == 0:
+            self.registry.clear()
+            self.broadcast(frames.CALL, pickle.dumps(("forget_objects", ()), protocol=5))
 
     def send_job(self, worker: Worker, task: Any, job: tuple[str, int, int, int, int], flight: Flight) -> int:
         """Send a job ``(host, task, play, play_context, slot)``; its number. ``flight`` is told how it ends."""

@@ -21,6 +21,9 @@ from mitopatch.versions.lazy import LazyVariables
 
 display = Display()
 
+#: The state of no play: (play's number, hosts, all hosts, removed hosts, (failed, unreachable)).
+NO_STATE: tuple[Any, ...] = (0, (), (), (), ((), ()))
+
 
 def work() -> Any:
     """[controller, worker] The worker's module, imported late."""
@@ -37,7 +40,7 @@ class Controller(ControllerSeam):
         self.family = kind
         self.tqm = tqm
         self.final_q = tqm._final_q
-        self.state: tuple[Any, ...] = ((), (), (), (), ())
+        self.state: tuple[Any, ...] = NO_STATE
         manager = tqm.get_variable_manager()
         self.anchors: dict[Hashable, Any] = {
             "loader": tqm.get_loader(),

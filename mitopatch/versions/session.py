@@ -20,7 +20,7 @@ from mitopatch.runtime.pool import Flight, NoWorker, Pool
 from mitopatch.runtime.slot import ReplyQueue, Slot
 from mitopatch.runtime.wake import Wake
 from mitopatch.versions import replay
-from mitopatch.versions.controller import Controller, work
+from mitopatch.versions.controller import NO_STATE, Controller, work
 from mitopatch.versions.family import Family
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
 
@@ -79,6 +79,9 @@ class Session:
     def adopt(self, strategy: Any) -> None:
         """Take over a freshly made strategy of this run: its results wake us, its variables come lazily."""
         self.strategy = strategy
+        # A new play: its tasks are new objects. A run of many plays or batches must not keep those of all of them.
+        self.pool.forget_objects()
+        self.seam.state, self._roles = NO_STATE, ()
         strategy._results = _Waking(self.wake)
         strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda: strategy.debugger_active)
         rpc = getattr(strategy, "_rpc_queue", None)

@@ -146,6 +146,11 @@ class Worker(WorkerSeam):
         except Exception:
             LOG.exception("%s", method)
 
+    def forget_objects(self) -> None:
+        """A new play begins: its objects will be sent."""
+        self.registry.clear()
+        self._squashed.clear()
+
     def reset_connection(self, host: str, task: int, play: int, play_context: int) -> None:
         """``meta: reset_connection`` for a host of this worker."""
         known = self.registry.objects

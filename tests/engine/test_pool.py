@@ -343,6 +343,23 @@ def test_a_worker_killed_before_it_was_one(rig: Rig) -> None:
     assert not rig.seam.lost_hosts
 
 
+def test_objects_are_forgotten_between_plays(rig: Rig) -> None:
+    """Both sides forget, in order with the jobs, and a number is never given out again."""
+    before = Task("result")
+    rig.send("a", before)
+    number = rig.pool.registry.number(before)
+    rig.pool.forget_objects()
+    assert rig.pool.registry.number(before) == number, "not while a job is in flight"
+    rig.until(lambda: not rig.pool.in_flight())
+    rig.pool.forget_objects()
+    assert rig.pool.registry.number(before) is None
+    assert not rig.pool.registry.objects
+    rig.send("a", before)
+    assert rig.pool.registry.number(before) != number
+    rig.until(lambda: not rig.pool.in_flight())
+    assert ("call", "forget_objects", ()) in rig.seam.forwarded[-1]["log"]
+
+
 # -- ends -----------------------------------------------------------------------------------------------------------------
 
 
