@@ -10,6 +10,7 @@ leaves through ``os._exit``, and a timer does so after LEAVE_SECONDS if closing 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle  # nosec B403 - see objects
@@ -36,6 +37,8 @@ def main(sock: socket.socket, index: int, seam: ControllerSeam, registry: Regist
     status = 1
     try:
         _own_session()
+        # What the controller had is here for good: the collector need not look through it again and again.
+        gc.freeze()
         channel = frames.Channel(sock)
         registry.activate()
         worker = _enter(channel, seam, registry)
