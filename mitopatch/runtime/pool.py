@@ -96,6 +96,7 @@ class Pool:
         self._load = [0] * len(self._workers)
         self._next_job = 0
         self._started = 0
+        self._deaths = 0
         self._owner_pid = os.getpid()
         self._broken = False
         self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",))
@@ -138,8 +139,6 @@ class Pool:
         theirs.close()
         worker.stage.to(State.RUNNING)
         self._started += 1
-        if self._started > len(self._workers) + MAX_REPLACEMENTS:
-            self._broken = True
         path = settings.pid_file()
         if path:
             with open(path, "a", encoding="utf-8") as handle:
@@ -269,6 +268,9 @@ class Pool:
         leaving = worker.stage.state is State.LEAVING
         worker.stage.to(State.DEAD)
         if not leaving:
+            self._deaths += 1
+            if self._deaths > MAX_REPLACEMENTS:
+                self.give_up(f"{self._deaths} workers have died")
             if not worker.ready and (worker.process.exitcode or 0) >= 0:  # it ended by itself: the next one would too
                 self.give_up(worker.problem or f"it {ending(worker.process.exitcode)}")
             self._lose(worker)

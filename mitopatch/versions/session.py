@@ -66,12 +66,10 @@ class Session:
         self._back: collections.deque[tuple[Slot, dict[str, Any], str]] = collections.deque()
         self._stale = False
         self._roles: tuple[int, ...] = ()
-        self._fork_only: dict[int, bool] = {}
         self._fork_actions = settings.fork_actions()
         self._strikes: dict[tuple[str, Any], int] = {}
         self._penalty: dict[tuple[str, Any], float] = {}
         self._main = threading.get_ident()
-        self.slots = 0
         self.forks: list[Slot] = []
 
     # -- the strategy ---------------------------------------------------------------------------------------------
@@ -143,7 +141,6 @@ class Session:
         slot.worker_queue = ReplyQueue(lambda value: pool.reply(worker, job, value))
         flight = Flight(host.name, task, slot.done, lambda reason: self._handed_back(slot, arguments, reason), slot.crashed)
         job = pool.send_job(worker, task, (host.name, number, play_number, context, slot.worker_id), flight)
-        self.slots += 1
         return True
 
     def _can_work(self) -> bool:

@@ -301,7 +301,8 @@ def test_too_many_deaths(rigs: Callable[..., Rig]) -> None:
             break
         rig.until(lambda ends=ends: ends.how)
         deaths += 1
-    assert deaths == MAX_REPLACEMENTS + 2
+    assert deaths == MAX_REPLACEMENTS + 1
+    assert sum("MP202" in text for text in rig.seam.warnings) == 1
 
 
 def test_a_process_that_cannot_be_started(rig: Rig) -> None:
