@@ -29,7 +29,6 @@ READY = 20  # the worker has become one
 FAILED = 21  # it could not; the reason
 
 _HEAD = struct.Struct("!BQI")
-MAX_PAYLOAD = 0xFFFFFFFF
 
 Frame = tuple[int, int, bytes]
 

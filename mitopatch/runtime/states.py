@@ -3,7 +3,7 @@
     NEW      the handle exists, no process yet
     RUNNING  forked; accepts jobs
     LEAVING  was told to leave (its socket is shut down for writing); finishes by itself within STOP_SECONDS, else
-             TERM, then KILL after KILL_SECONDS
+             TERM, then KILL after TERM_SECONDS
     DEAD     its process is reaped
 
 Who notices what: a worker learns of the death of the controller (any death, SIGKILL too) by end-of-file on its socket;

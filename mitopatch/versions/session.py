@@ -18,7 +18,7 @@ from mitopatch.runtime import frames, settings
 from mitopatch.runtime.objects import Unshippable
 from mitopatch.runtime.pool import Flight, NoWorker, Pool
 from mitopatch.runtime.slot import ReplyQueue, Slot
-from mitopatch.runtime.wake import Wake
+from mitopatch.runtime.wake import LONGEST, Wake
 from mitopatch.versions import replay
 from mitopatch.versions.controller import NO_STATE, Controller, work
 from mitopatch.versions.family import Family
@@ -207,7 +207,7 @@ class Session:
             # A forked worker's end is not announced to us: poll at upstream's pace, but let a result end the wait.
             self.wake.wait(max(seconds, 0.001))
         elif self.pool.in_flight():
-            self.wake.wait(1.0)
+            self.wake.wait(LONGEST)
         else:
             return False
         self.service()

@@ -89,9 +89,10 @@ class Worker(WorkerSeam):
     def _take_state(self, state: tuple[Any, ...]) -> None:
         number, hosts, hosts_all, removed, (failed, unreachable) = state
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
-        gone = set(failed) | set(unreachable)
+        failed = set(failed)
+        gone = failed.union(unreachable)
         self._remaining = [host for host in hosts if host not in gone]
-        self._failed = [host for host in hosts if host in set(failed)]
+        self._failed = [host for host in hosts if host in failed]
         play = self.registry.objects.get(number)
         if play is not None:
             play._removed_hosts = list(removed)
