@@ -26,9 +26,16 @@ MITOGEN = ">=0.3.54,<0.4"
 WRAPT = ">=1.16"
 
 SUPPORTED: tuple[Row, ...] = (
-    Row("2.14", "mitopatch.versions.v2_14", "2.14", ("3.9", "3.10", "3.11"), "2.14.0", "2.14.18", MITOGEN, "tested"),
-    Row("2.16", "mitopatch.versions.v2_16", "2.16", ("3.10", "3.11", "3.12"), "2.16.0", "2.16.19", MITOGEN, "tested"),
+    Row("2.11", "mitopatch.versions.v2_11", "2.11", ("3.9",), "2.11.0", "2.11.12", MITOGEN, "tested"),
+    Row("2.12", "mitopatch.versions.v2_12", "2.11", ("3.9", "3.10"), "2.12.0", "2.12.10", MITOGEN, "tested"),
+    Row("2.13", "mitopatch.versions.v2_13", "2.11", ("3.9", "3.10"), "2.13.0", "2.13.13", MITOGEN, "tested"),
+    Row("2.14", "mitopatch.versions.v2_14", "2.11", ("3.9", "3.10", "3.11"), "2.14.0", "2.14.18", MITOGEN, "tested"),
+    Row("2.15", "mitopatch.versions.v2_15", "2.15", ("3.9", "3.10", "3.11"), "2.15.0", "2.15.13", MITOGEN, "tested"),
+    Row("2.16", "mitopatch.versions.v2_16", "2.15", ("3.10", "3.11", "3.12"), "2.16.0", "2.16.19", MITOGEN, "tested"),
+    Row("2.17", "mitopatch.versions.v2_17", "2.15", ("3.10", "3.11", "3.12"), "2.17.0", "2.17.14", MITOGEN, "tested"),
+    Row("2.18", "mitopatch.versions.v2_18", "2.15", ("3.11", "3.12", "3.13"), "2.18.0", "2.18.19", MITOGEN, "tested"),
     Row("2.19", "mitopatch.versions.v2_19", "2.19", ("3.11", "3.12", "3.13"), "2.19.0", "2.19.14", MITOGEN, "tested"),
+    Row("2.20", "mitopatch.versions.v2_20", "2.19", ("3.12", "3.13", "3.14"), "2.20.0", "2.20.10", MITOGEN, "tested"),
     Row("2.21", "mitopatch.versions.v2_21", "2.21", ("3.12", "3.13", "3.14"), "2.21.0", "2.21.5", MITOGEN, "tested"),
 )
 

@@ -18,6 +18,7 @@ from ansible.utils.multiprocessing import context as multiprocessing_context
 from mitopatch.runtime.seam import ControllerSeam
 from mitopatch.versions.family import Family
 from mitopatch.versions.lazy import LazyVariables
+from mitopatch.versions.warned import Books
 
 display = Display()
 
@@ -48,7 +49,11 @@ class Controller(ControllerSeam):
             "inventory": tqm.get_inventory(),
             "inventory data": getattr(tqm.get_inventory(), "_inventory", None),
             "display": display,
+            **kind.anchors(tqm),
         }
+        self.books = Books(display) if kind.keeps_books else None
+        if self.books is not None:
+            self.anchors["books"] = self.books
         for name, value in vars(plugin_loader).items():
             if isinstance(value, plugin_loader.PluginLoader):
                 self.anchors["loader of plugins", name] = value

@@ -21,6 +21,8 @@ LOADER = "ansible.plugins.loader"
 WORKER = "ansible.executor.process.worker"
 
 GET_VARS = ("self", "play", "host", "task", "include_hostvars", "include_delegate_to", "use_cache", "_hosts", "_hosts_all", "stage")
+#: From 2.19; delegation is computed in the worker since 2.15.
+GET_VARS_219 = tuple(name for name in GET_VARS if name != "include_delegate_to")
 WORKER_INIT = (
     "self",
     "final_q",
@@ -47,6 +49,7 @@ def bundle_declarations(
     add_dynamic_group: Sequence[str] = ("self", "host", "result_item"),
     relies: Sequence[str] = ("WorkerProcess._run",),
     template_engine: bool = False,
+    strategy_adds: bool = False,
 ) -> tuple[Declaration, ...]:
     """All declarations of a series."""
 
@@ -66,6 +69,16 @@ def bundle_declarations(
     locks = "upstream's plugin loader is safe for threads"
     engine = ("self", "loader", "variables", "variables_factory", "marker_behavior")
     plain = "the templating engine takes plain dictionaries only"
+    if strategy_adds:  # 2.11 to 2.13
+        additions: tuple[Wrap, ...] = (
+            wrap(STRATEGY, "StrategyBase._add_host", patches.addition("_add_host"), ("self", "host_info", "result_item"), replayed),
+            wrap(STRATEGY, "StrategyBase._add_group", patches.addition("_add_group"), ("self", "host", "result_item"), replayed),
+        )
+    else:
+        additions = tuple(
+            wrap(INVENTORY, f"InventoryManager.{name}", patches.mutator("inventory", name), signature, replayed)
+            for name, signature in (("add_dynamic_host", add_dynamic_host), ("add_dynamic_group", add_dynamic_group))
+        )
     return (
         *(Relies(WORKER, name, **facts(WORKER, FOREVER, "the worker's threads run this body on objects of ours")) for name in relies),
         *((wrap(ENGINE, "TemplateEngine.__init__", patches.template_engine_init, engine, plain),) if template_engine else ()),
@@ -85,11 +98,10 @@ def bundle_declarations(
                 ("clear_facts", ("hostname",)),
             )
         ),
+        *additions,
         *(
             wrap(INVENTORY, f"InventoryManager.{name}", patches.mutator("inventory", name), signature, replayed)
             for name, signature in (
-                ("add_dynamic_host", add_dynamic_host),
-                ("add_dynamic_group", add_dynamic_group),
                 ("restrict_to_hosts", ("self", "restriction")),
                 ("remove_restriction", ("self",)),
                 ("subset", ("self", "subset_pattern")),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Hashable
 from typing import Any
 
-from mitopatch.versions import streams
+from mitopatch.versions import copies, streams
 
 
 class Family(abc.ABC):
     """Implemented once per family head (``v2_11``, ``v2_15``, ``v2_19``, ``v2_21``)."""
+
+    #: Whether each process of upstream's keeps book of the warnings it has shown (see `warned`).
+    keeps_books = False
 
     @abc.abstractmethod
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
@@ -35,6 +39,41 @@ class Family(abc.ABC):
 
     def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
+
+    def own_task(self, task: Any) -> Any:
+        """[worker] A copy of a squashed task for one host."""
+        return copies.own_task(task)
+
+    def anchors(self, tqm: Any) -> dict[Hashable, Any]:
+        """[controller] What only this family has on both sides, for the log of mutations."""
+        return {}
+
+
+class PositionalFamily(Family):
+    """Up to 2.18: workers are constructed by position; results are TaskResult objects that hold a dictionary."""
+
+    keeps_books = True
+    parameters: tuple[str, ...] = (
+        "final_q", "task_vars", "host", "task", "play_context", "loader", "variable_manager", "shared_loader_obj", "worker_id",
+    )  # fmt: skip
+
+    def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
+        return original(*(arguments[name] for name in self.parameters))
+
+    def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
+        # Source: WorkerProcess._run on AnsibleConnectionFailure (2.11 to 2.18).
+        final_q.send_task_result(
+            host.name, task._uuid, {"unreachable": True, "changed": False, "msg": message}, task_fields=task.dump_attrs()
+        )
+
+    def run(self, thread_worker: Any) -> None:
+        thread_worker._run()
+
+    def fact_cache(self, manager: Any, overlay: Any) -> None:
+        # FactCache (2.11 to 2.18) holds the plugin; where the plugin could not be loaded there is a plain dictionary.
+        cache = manager._fact_cache
+        if hasattr(cache, "_plugin"):
+            cache._plugin = overlay(cache._plugin)
 
 
 class KeywordFamily(Family):

@@ -130,6 +130,19 @@ class Patches:
 
         return wrapper
 
+    # StrategyBase._add_host(self, host_info, result_item), _add_group(self, host, result_item), 2.11 to 2.13
+    def addition(self, method: str) -> Any:
+        """Wrap: log what the strategy itself adds to the inventory."""
+
+        def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            session = current()
+            # Logged with the arguments as they were: upstream writes into the second one.
+            if session is not None and session.tqm is getattr(instance, "_tqm", None):
+                session.log("adder", method, args, kwargs)
+            return wrapped(*args, **kwargs)
+
+        return wrapper
+
     # PluginLoader.add_directory(self, directory, with_subdir=False)
     def add_directory(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Wrap: a role or collection brings plugins."""

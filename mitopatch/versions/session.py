@@ -21,18 +21,13 @@ from mitopatch.runtime.slot import ReplyQueue, Slot
 from mitopatch.runtime.wake import LONGEST, Wake
 from mitopatch.versions import replay
 from mitopatch.versions.controller import NO_STATE, Controller, work
-from mitopatch.versions.family import Family
+from mitopatch.versions.family import Family, PositionalFamily
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
 
 display = Display()
 
 #: Seconds for which a host whose connection Mitogen could not make takes the fork route.
 CONNECTION_PENALTY = 20.0
-
-#: Order of WorkerProcess's parameters where they are positional (2.11 to 2.18).
-WORKER_PARAMETERS = (
-    "final_q", "task_vars", "host", "task", "play_context", "loader", "variable_manager", "shared_loader_obj", "worker_id",
-)  # fmt: skip
 
 _current: Optional[Session] = None
 
@@ -81,6 +76,8 @@ class Session:
         self.pool.forget_objects()
         self.seam.state, self._roles = NO_STATE, ()
         strategy._results = _Waking(self.wake)
+        if hasattr(strategy, "_handler_results"):  # 2.11 to 2.13: a handler's results have a queue of their own
+            strategy._handler_results = _Waking(self.wake)
         strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda: strategy.debugger_active)
         rpc = getattr(strategy, "_rpc_queue", None)
         if rpc is not None:
@@ -95,7 +92,7 @@ class Session:
 
     def new_slot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Slot:
         """What upstream gets for ``WorkerProcess(...)``."""
-        arguments = {**dict(zip(WORKER_PARAMETERS, args)), **kwargs}
+        arguments = {**dict(zip(PositionalFamily.parameters, args)), **kwargs}
         arguments["variable_manager"] = getattr(arguments["variable_manager"], "manager", arguments["variable_manager"])
         return Slot(lambda slot: self._start(slot, arguments), arguments.get("worker_id", 0))
 
@@ -134,6 +131,7 @@ class Session:
             number = pool.share(task)
             play_number = pool.share(play)
             self._share_state(play, play_number)
+            self._share_books()
             worker = pool.worker_for(host.name)
         except (Unshippable, NoWorker) as exc:
             display.debug(f"mitopatch: fork route for {host.name}: {exc}")
@@ -169,6 +167,11 @@ class Session:
         if self.pool.started:
             data = self.pool.registry.dump((state, list(play.roles) if send_roles else None))
             self.pool.broadcast(frames.STATE, data)
+
+    def _share_books(self) -> None:
+        news = self.seam.books.news() if self.seam.books is not None else []
+        if news:
+            self.log("books", "add", (news,), {})
 
     def _handed_back(self, slot: Slot, arguments: dict[str, Any], reason: str) -> None:
         # On the reading thread of a worker: only the main thread may fork.

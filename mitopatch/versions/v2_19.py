@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mitopatch.declare import Bundle
-from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
+from mitopatch.versions.declarations import GET_VARS_219, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
 from mitopatch.versions.patches import Patches
 
@@ -30,18 +30,22 @@ class Family219(KeywordFamily):
 
 
 FAMILY = Family219()
-GET_VARS_219 = tuple(name for name in GET_VARS if name != "include_delegate_to")
-WORKER_INIT_219 = (*WORKER_INIT, "cliargs")
 
-BUNDLE = Bundle(
-    "2.19",
-    "2.19",
-    bundle_declarations(
+
+def declared(series: str) -> Bundle:
+    """The bundle of 2.19 or 2.20: they differ in bodies only."""
+    return Bundle(
+        series,
         "2.19",
-        Patches(FAMILY),
-        worker_init=WORKER_INIT_219,
-        get_vars=GET_VARS_219,
-        relies=("WorkerProcess._run", "WorkerProcess.run"),
-        template_engine=True,
-    ),
-)
+        bundle_declarations(
+            series,
+            Patches(FAMILY),
+            worker_init=(*WORKER_INIT, "cliargs"),
+            get_vars=GET_VARS_219,
+            relies=("WorkerProcess._run", "WorkerProcess.run"),
+            template_engine=True,
+        ),
+    )
+
+
+BUNDLE = declared("2.19")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mitopatch.declare import Bundle
-from mitopatch.versions.declarations import GET_VARS, WORKER_INIT, bundle_declarations
+from mitopatch.versions.declarations import GET_VARS_219, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
 from mitopatch.versions.patches import Patches
 
@@ -41,7 +41,7 @@ BUNDLE = Bundle(
         "2.21",
         Patches(FAMILY),
         worker_init=(*WORKER_INIT, "cliargs"),
-        get_vars=tuple(name for name in GET_VARS if name != "include_delegate_to"),
+        get_vars=GET_VARS_219,
         add_dynamic_host=("self", "host_info", "already_in_cache"),
         add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
         relies=("WorkerProcess._run", "WorkerProcess.run"),

@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import facts, plugin_lock, replay, routes, threads
+from mitopatch.versions import copies, facts, plugin_lock, replay, routes, threads
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ class Worker(WorkerSeam):
         set_queue = getattr(display, "set_queue", None)
         if set_queue is not None:
             set_queue(self.queue)
+        if self.family.keeps_books:
+            self.anchors["books"].install()
         plugin_lock.remember_paths()
         self.family.fact_cache(self.manager, facts.OverlayCache)
         replay.become(self)
@@ -106,14 +108,14 @@ class Worker(WorkerSeam):
             variables = self.manager.get_vars(play=known[job.play], host=host, task=task, _hosts=self._hosts, _hosts_all=self._hosts_all)
             variables["ansible_current_hosts"] = list(self._remaining)
             variables["ansible_failed_hosts"] = list(self._failed)
-            return Prepared(job, own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
+            return Prepared(job, copies.own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
 
     def _own_task(self, number: int, task: Any) -> Any:
         if number not in self._squashed:
             # Upstream's worker squashes its own copy of the task (TaskExecutor.__init__): here once for all hosts.
             task.squash()
             self._squashed.add(number)
-        return own_task(task)
+        return self.family.own_task(task)
 
     def own_loader(self) -> Any:
         """A data loader that shares all but the list of temporary files, which a task's end deletes."""
@@ -124,6 +126,8 @@ class Worker(WorkerSeam):
 
     def run(self, prepared: Prepared) -> bool:
         threads.begin(prepared)
+        if self.family.keeps_books:
+            self.anchors["books"].begin()
         self._waiting[prepared.job.number] = prepared
         try:
             self.family.run(ThreadWorker(self, prepared))
@@ -172,23 +176,3 @@ class Worker(WorkerSeam):
             if shared:
                 shutil.rmtree(shared, ignore_errors=True)
         self.master.close()
-
-
-def own_task(task: Any) -> Any:
-    """A copy of a squashed task for one host: upstream writes into it, and into its loop control and containers."""
-    mine = object.__new__(type(task))
-    attributes = mine.__dict__
-    for key, value in task.__dict__.items():
-        # Only plain containers, as upstream's own Base.copy: what is in them is replaced by templating, not written into.
-        attributes[key] = value.copy() if type(value) in (dict, list) else value
-    loop_control = attributes.get("_loop_control")
-    if hasattr(loop_control, "copy"):
-        attributes["_loop_control"] = loop_control.copy()
-    return mine
-
-
-def own_host(host: Any) -> Any:
-    """A shallow copy of a host: upstream's worker empties its variables and groups before it sends the result."""
-    mine = object.__new__(type(host))
-    mine.__dict__.update(host.__dict__)
-    return mine

@@ -26,7 +26,7 @@ def test_every_release_of_a_supported_series_is_chosen(row: versions.Row, suffix
         assert choice.reason is None
 
 
-@pytest.mark.parametrize("text", ["2.9.27", "2.10.17", "2.15.3", "2.22.0", "2.22.0.dev0", "3.0"])
+@pytest.mark.parametrize("text", ["2.9.27", "2.10.17", "2.22.0", "2.22.0.dev0", "3.0"])
 def test_other_releases_are_refused_with_one_sentence(text: str) -> None:
     choice = select.choose(text, "fallback")
     assert choice.row is None
@@ -36,9 +36,7 @@ def test_other_releases_are_refused_with_one_sentence(text: str) -> None:
         assert fact in choice.reason.text
 
 
-@pytest.mark.parametrize(
-    ("text", "series"), [("2.11.0", "2.14"), ("2.15.3", "2.14"), ("2.18.1", "2.16"), ("2.20.0", "2.19"), ("2.22.0", "2.21")]
-)
+@pytest.mark.parametrize(("text", "series"), [("2.10.17", "2.11"), ("2.22.0", "2.21"), ("3.0", "2.21")])
 def test_nearest(text: str, series: str) -> None:
     choice = select.choose(text, "nearest")
     assert choice.row is not None
