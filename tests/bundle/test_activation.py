@@ -92,9 +92,9 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
-from ansible.plugins.loader import init_plugin_loader
+from ansible.plugins import loader
 from ansible.vars.manager import VariableManager
-init_plugin_loader()
+getattr(loader, "init_plugin_loader", lambda: None)()  # from 2.15
 try:
     from ansible.template import trust_as_template
 except ImportError:
@@ -124,14 +124,7 @@ IMPORTS = [
 
 def program(first: str, strategy: str) -> str:
     folder = SAMPLE.rpartition("/")[0]
-    text = API.format(folder=folder, first=first, strategy=strategy)
-    from ansible import release  # only the number: 2.14 has no init_plugin_loader
-
-    return (
-        text.replace("from ansible.plugins.loader import init_plugin_loader\n", "").replace("init_plugin_loader()\n", "")
-        if (release.__version__.startswith("2.14"))
-        else text
-    )
+    return API.format(folder=folder, first=first, strategy=strategy)
 
 
 @pytest.mark.parametrize("first", IMPORTS)
