@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -30,13 +31,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         super().__init__(*args, **kwargs)
         self._lock = threading.Lock()
         # No other way to count forks is exact: the hook runs in the parent after each os.fork, and only there.
-        self._forks = 0
-        os.register_at_fork(after_in_parent=self._count_fork)
+        # The counter itself is the hook: CPython 3.9 crashes at its end over a hook that holds on to a plugin.
+        self._forks = itertools.count()
+        os.register_at_fork(after_in_parent=self._forks.__next__)
         # Open for the life of the process, which is that of the plugin.
         self._stream = open(os.environ["TESTBED_EVENTLOG"], "a", encoding="utf-8")  # noqa: SIM115
-
-    def _count_fork(self) -> None:
-        self._forks += 1
 
     def _write(self, event: str, **fields: Any) -> None:
         fields["event"] = event
@@ -128,4 +127,4 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         summary = {host: stats.summarize(host) for host in sorted(stats.processed)}
-        self._write("stats", hosts=summary, custom=stats.custom, forks=self._forks, pid=os.getpid())
+        self._write("stats", hosts=summary, custom=stats.custom, forks=self._forks.__reduce__()[1][0], pid=os.getpid())
