@@ -22,30 +22,31 @@ def lock() -> None:
 
 def task() -> None:
     """All hosts use one task object."""
-    from mitopatch.versions import work
+    from mitopatch.versions import copies
 
-    work.own_task = lambda found: found
+    copies.own_task = copies.own_task_with_attributes = lambda found: found
 
 
 def loop_control() -> None:
     """Each host has its own task, but all use its one loop control."""
-    from mitopatch.versions import work
+    from mitopatch.versions import copies
 
-    own_task = work.own_task
+    own_task = copies._own
 
     def shared(found: Any) -> Any:
         mine = own_task(found)
-        mine._loop_control = found._loop_control
+        if "_attributes" in vars(found):  # 2.11 to 2.13
+            mine._attributes = dict(found._attributes)
         return mine
 
-    work.own_task = shared
+    copies.own_task = copies.own_task_with_attributes = shared
 
 
 def host() -> None:
     """Tasks get the inventory's own host object."""
-    from mitopatch.versions import work
+    from mitopatch.versions import copies
 
-    work.own_host = lambda found: found
+    copies.own_host = lambda found: found
 
 
 def stdout() -> None:

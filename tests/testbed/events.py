@@ -93,13 +93,17 @@ def read(path: Path) -> list[Event]:
     return events
 
 
+# Up to 2.13 a set, in an order that the hash seed of the module's process gives.
+SUPPORTED_PARAMETERS = re.compile(r"(Supported parameters include: )([^.\"]*)")
+
+
 def clean_text(text: str, paths: dict[str, str]) -> str:
     """Replace this run's paths by their names, then everything in the table of texts."""
     for path, name in paths.items():
         text = text.replace(path, name)
     for pattern, name in VOLATILE_TEXT:
         text = pattern.sub(name, text)
-    return text
+    return SUPPORTED_PARAMETERS.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
 
 
 def clean(value: Any, paths: dict[str, str], key: str = "") -> Any:
