@@ -181,7 +181,10 @@ def test_two_hosts_in_one_task(local: Local) -> None:
     assert_same(plain, patched)
 
 
-@pytest.mark.parametrize("switch", ["task", "loop_control"])
+TEMPLATED = pytest.mark.skipif(series() < (2, 14), reason="upstream writes into a loop control from ansible-core 2.14 on")
+
+
+@pytest.mark.parametrize("switch", ["task", pytest.param("loop_control", marks=TEMPLATED)])
 def test_two_hosts_with_one_task_object(local: Local, switch: str) -> None:
     run = local.run(MEETING, env=ONE, without=switch)
     assert run.rc != 0 or mixed(run), "the test sees the mixing"
