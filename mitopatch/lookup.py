@@ -99,13 +99,14 @@ class Lookup:
                 line += self._ancestors(self._evaluated(place.module, base))
         return list(dict.fromkeys(reversed(line)))[::-1]
 
-    def _evaluated(self, module: str, expression: ast.expr) -> _Place:
-        """What a dotted name in a module stands for; anything else counts as outside."""
+    def _evaluated(self, module: str, expression: ast.expr, inside: str = "") -> _Place:
+        """What a dotted name in a module, or inside the body of one of its classes, stands for; anything else counts as outside."""
         if isinstance(expression, ast.Subscript):  # Generic[T]
             return self._evaluated(module, expression.value)
         try:
             if isinstance(expression, ast.Name):
-                return self._member(_Place(module), expression.id)
+                own = self._scopes.get((module, inside), {}).get(expression.id) if inside else None
+                return self._followed(own) if own is not None else self._member(_Place(module), expression.id)
             if isinstance(expression, ast.Attribute):
                 return self._member(self._evaluated(module, expression.value), expression.attr)
         except LookupError:
@@ -119,7 +120,7 @@ class Lookup:
         self._following.append(place)
         try:
             if isinstance(place.node, (ast.Assign, ast.AnnAssign)) and isinstance(place.node.value, (ast.Name, ast.Attribute)):
-                other = self._evaluated(place.module, place.node.value)
+                other = self._evaluated(place.module, place.node.value, place.name.rpartition(".")[0])
                 return place if other.outside else other
             if isinstance(place.node, (ast.Import, ast.ImportFrom)):
                 return self._imported(place.module, place.node, place.name.rpartition(".")[2])
@@ -136,6 +137,8 @@ class Lookup:
         origin = ".".join([*start[: len(start) - (node.level - 1 if node.level else 0)], *([node.module] if node.module else [])])
         if self.archive.module(origin) is None:
             return _Place("", outside=f"from {origin} import {alias.name}")
+        if origin == module:  # a package that imports a module of its own
+            return self._module(f"{origin}.{alias.name}")
         return self._member(_Place(origin), alias.name)
 
     def _scope(self, place: _Place) -> dict[str, _Place]:
