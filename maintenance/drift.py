@@ -1,36 +1,43 @@
-"""[maintenance] Fingerprints of every final release of some ansible-core series, and what moved between them.
+"""[maintenance] What every final release of ansible-core has in place of the symbols that mitopatch builds on.
 
-    python -m maintenance.drift 2.14 2.16            write mitopatch/versions/fingerprints.json for these series
-    python -m maintenance.drift --check 2.16         compare only; exit code 1 if the file on disk differs
-    python -m maintenance.drift --report 2.21 2.22   print what is same, changed, gone between the symbols of the series
+    python -m maintenance.drift                      read all releases of all supported series, write the tables
+    python -m maintenance.drift 2.21 2.22            the same for these series only
+    python -m maintenance.drift --check              compare only; exit code 1 if a table on disk differs
+    python -m maintenance.drift --report 2.21 2.22   from one series (its newest release) or release to another: same, body
+                                                     changed, parameters changed or gone for each symbol, with the difference
 
-Releases come from the package index that pip is set up for, are downloaded once into ``.cache/drift`` (wheel where there is
-one, else sdist) and are read from the archives: no release is installed or imported. Run it with the newest Python, which
-can parse every release; the fingerprints do not depend on it.
+A table is mitopatch/versions/fingerprints/SERIES.json; "aside" in it names the releases that the bundle would refuse, and why.
+Releases come from the package index that pip is set up for, are kept in ``.cache/drift`` and are read from their archives:
+none is installed or imported. Run it with the newest Python, which can parse every release (the fingerprints do not depend on
+it), where some ansible-core and mitogen are installed, because the bundles import them. Upstream's text is printed, never kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import concurrent.futures
+import difflib
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
-import tarfile
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 from packaging.version import Version
 
-from mitopatch import fingerprint, select, versions
-from mitopatch.declare import Relies, Replace
+from mitopatch import fetch, fingerprint, select, verdicts, versions
+from mitopatch.archive import Archive
+from mitopatch.declare import Declaration
+from mitopatch.errors import NotApplied
+from mitopatch.lookup import Found, Lookup
 
 CACHE = os.path.join(".cache", "drift")
-# Bodies that any bundle is likely to run or replace: fingerprinted for every series, so that a bundle can be written by
-# looking them up. Symbols that the bundles declare are added to these.
+AT_ONCE = 4
+ABOUT = "written by python -m maintenance.drift; mitopatch/fingerprint.py says what the values are"
+# Bodies that a bundle is likely to run or replace: in every table, so that one can be written by looking them up.
 BASE: tuple[str, ...] = (
     "ansible.executor.process.worker:WorkerProcess.__init__",
     "ansible.executor.process.worker:WorkerProcess._run",
@@ -46,179 +53,178 @@ BASE: tuple[str, ...] = (
     "ansible.plugins.strategy.free:StrategyModule.run",
     "ansible.plugins.strategy.linear:StrategyModule.run",
 )
+Values = dict[str, str]
+Table = dict[str, Any]
 
 
-def releases(series: str) -> list[str]:
-    """[maintenance] The final releases of a series that the index lists, oldest first. Raises CalledProcessError."""
+@functools.cache
+def index() -> tuple[Version, ...]:
+    """[maintenance] The final releases that the package index lists, oldest first. Raises CalledProcessError."""
     output = subprocess.run(
         [sys.executable, "-m", "pip", "index", "versions", "ansible-core", "--ignore-requires-python"],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
     listed = re.search(r"Available versions:(.*)", output)
     found = [Version(text) for text in re.findall(r"[\w.]+", listed[1])] if listed else []
-    wanted = [version for version in found if f"{version.major}.{version.minor}" == series]
-    return [str(version) for version in sorted(wanted) if not (version.is_prerelease or version.is_postrelease)]
+    return tuple(sorted(version for version in found if not (version.is_prerelease or version.is_postrelease)))
 
 
-def archive(release: str) -> str:
-    """[maintenance] The path of a release's wheel or sdist in the cache, downloaded if need be. Raises CalledProcessError."""
-    os.makedirs(CACHE, exist_ok=True)
-
-    def cached() -> Optional[str]:
-        names = (f"ansible_core-{release}-py3-none-any.whl", f"ansible_core-{release}.tar.gz", f"ansible-core-{release}.tar.gz")
-        return next((path for path in (os.path.join(CACHE, name) for name in names) if os.path.exists(path)), None)
-
-    path = cached()
-    if path is None:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python", "--dest", CACHE]
-        wheel = subprocess.run([*pip, "--only-binary", ":all:", f"ansible-core=={release}"], check=False, capture_output=True)
-        if wheel.returncode:
-            subprocess.run([*pip, "--no-build-isolation", "--no-binary", ":all:", f"ansible-core=={release}"], check=True)
-        path = cached()
-    if path is None:
-        raise FileNotFoundError(f"ansible-core {release} was downloaded under an unknown name")
-    return path
+def releases(series: str) -> list[str]:
+    """[maintenance] The final releases of a series, oldest first."""
+    return [str(version) for version in index() if f"{version.major}.{version.minor}" == series]
 
 
-class Release:
-    """[maintenance] The modules of one release, read from its archive."""
-
-    def __init__(self, path: str) -> None:
-        self._members: dict[str, bytes] = {}
-        for name, data in _members(path):
-            self._members[name[name.index("ansible/") :]] = data
-        self._files: dict[str, Optional[fingerprint.SourceFile]] = {}
-
-    def module(self, name: str) -> Optional[fingerprint.SourceFile]:
-        """[maintenance] A module's file by dotted name, None if the release does not have it."""
-        if name not in self._files:
-            stem = name.replace(".", "/")
-            data = self._members.get(f"{stem}.py", self._members.get(f"{stem}/__init__.py"))
-            self._files[name] = None if data is None else fingerprint.SourceFile(data)
-        return self._files[name]
+def opened(names: Iterable[str]) -> Iterable[Lookup]:
+    """[maintenance] Each release, downloaded if need be: a few at once ahead of what is read. Raises NotApplied."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for path in pool.map(lambda name: fetch.fetch(name, CACHE), names):
+            yield Lookup(Archive(path))
 
 
-def _members(path: str) -> Iterator[tuple[str, bytes]]:
-    if path.endswith(".whl"):
-        with zipfile.ZipFile(path) as wheel:
-            for name in wheel.namelist():
-                if name.startswith("ansible/") and name.endswith(".py"):
-                    yield name, wheel.read(name)
-        return
-    with tarfile.open(path) as sdist:
-        for member in sdist.getmembers():
-            file = sdist.extractfile(member) if "/lib/ansible/" in member.name and member.name.endswith(".py") else None
-            if file is not None:
-                yield member.name, file.read()
+def looked_up(lookup: Lookup, key: str) -> Optional[Found]:
+    """[maintenance] A symbol of a release, None if it is gone."""
+    try:
+        return lookup.find(*key.split(":"))
+    except LookupError:
+        return None
 
 
-def symbols(series: str, table: dict[str, Any]) -> list[str]:
-    """[maintenance] What to fingerprint for a series: `BASE`, what the table has already, and what the bundle replaces or relies on.
-
-    A bundle that cannot be imported here adds nothing, and takes nothing away because the table keeps its symbols.
-    """
-    names = [*BASE, *(key for key, of in table.get("symbols", {}).items() if series in of)]
-    for row in versions.SUPPORTED:
-        if row.series == series:
-            try:
-                bundle = importlib.import_module(row.module).BUNDLE
-            except Exception as error:
-                print(f"{series}: without the bundle's own symbols ({error!r})", file=sys.stderr)
-            else:
-                names += [item.key for item in bundle.declarations if isinstance(item, (Relies, Replace))]
-    return list(dict.fromkeys(names))
-
-
-def spans(found: Sequence[tuple[str, Optional[str]]]) -> dict[str, str]:
-    """[maintenance] (release, value) in order -> value: "2.16.0-2.16.4, 2.16.7". A missing value is left out."""
+def spans(found: Sequence[tuple[str, Optional[str]]]) -> Values:
+    """[maintenance] (release, value) in order -> value: "2.16.0-2.16.4, 2.16.7". A gap in either ends a span."""
     runs: dict[str, list[list[str]]] = {}
-    previous: Optional[str] = None
+    previous: tuple[Optional[str], int] = (None, -1)
     for release, value in found:
+        patch = Version(release).micro
         if value is not None:
-            if value == previous:
+            if previous == (value, patch - 1):
                 runs[value][-1][1:] = [release]
             else:
                 runs.setdefault(value, []).append([release])
-        previous = value
+        previous = (value, patch)
     return {value: ", ".join("-".join(run) for run in of) for value, of in runs.items()}
 
 
-def read(series: str, table: dict[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
-    """[maintenance] The three tables of one series: symbols, files and signatures, each name -> value -> releases."""
-    wanted = symbols(series, table)
-    found: dict[str, dict[str, list[tuple[str, Optional[str]]]]] = {"symbols": {}, "files": {}, "signatures": {}}
-    for name in releases(series):
-        release = Release(archive(name))
-        for key in wanted:
-            module, _, symbol = key.partition(":")
-            file = release.module(module)
-            text = None if file is None else file.text(symbol)
-            names = None if file is None or text is None else file.parameters(symbol)
-            found["symbols"].setdefault(key, []).append((name, None if text is None else fingerprint.of_source(text)))
-            found["signatures"].setdefault(key, []).append((name, None if names is None else ", ".join(names)))
-            of_file = found["files"].setdefault(module, [])
-            if not of_file or of_file[-1][0] != name:
-                of_file.append((name, None if file is None else file.digest))
+def read(series: str, declarations: Sequence[Declaration]) -> Table:
+    """[maintenance] The table of one series. Raises NotApplied if a release cannot be had or read."""
+    gated = [*BASE, *(item.key for item in declarations if item.gated)]
+    keys = sorted({*gated, *(item.key for item in declarations)})
+    modules = sorted({key.partition(":")[0] for key in gated})
+    found: dict[str, dict[str, list[tuple[str, Optional[str]]]]] = {
+        kind: {name: [] for name in names} for kind, names in (("symbols", keys), ("parameters", keys), ("files", modules))
+    }
+    pythons: list[tuple[str, Optional[str]]] = []
+    lookups = []
+    for lookup in opened(releases(series)):
+        name = lookup.archive.release
+        lookups.append(lookup)
+        pythons.append((name, ", ".join(lookup.archive.pythons)))
+        for key in keys:
+            symbol = looked_up(lookup, key)
+            parameters = None if symbol is None or symbol.parameters is None else ", ".join(symbol.parameters)
+            found["symbols"][key].append((name, None if symbol is None else symbol.mark))
+            found["parameters"][key].append((name, parameters))
+        for module in modules:
+            file = lookup.archive.module(module)
+            found["files"][module].append((name, None if file is None else file.digest))
         print(f"{series}: {name} read", file=sys.stderr)
-    return {kind: {key: spans(values) for key, values in table.items()} for kind, table in found.items()}
+    made = {kind: {name: spans(of) for name, of in rows.items() if any(value for _, value in of)} for kind, rows in found.items()}
+    known = fingerprint.Known(made["symbols"], made["files"])
+    aside: dict[str, list[tuple[str, Optional[str]]]] = {}
+    for lookup in lookups:
+        for refusal in refusals(declarations, known, lookup):
+            aside.setdefault(refusal, []).append((lookup.archive.release, "all"))
+    return {
+        "about": ABOUT,
+        "releases": spans([(name, "all") for name, _ in pythons]).get("all", ""),
+        "pythons": spans(pythons),
+        "aside": {refusal: spans(of)["all"] for refusal, of in aside.items()},
+        **made,
+    }
 
 
-def merge(table: dict[str, Any], series: str, new: dict[str, dict[str, dict[str, str]]]) -> None:
-    """[maintenance] Put one series' tables in place of what the file said about that series."""
-    for kind, of in new.items():
-        target = table.setdefault(kind, {})
-        for key in list(target):
-            target[key].pop(series, None)
-        for key, values in of.items():
-            if values:
-                target.setdefault(key, {})[series] = values
-        table[kind] = {key: dict(sorted(target[key].items())) for key in sorted(target) if target[key]}
+def refusals(declarations: Sequence[Declaration], known: fingerprint.Known, lookup: Lookup) -> list[str]:
+    """[maintenance] Why the bundle steps aside for a release: symbols, each with the verdict. Empty if it does not."""
+    return [f"{item.declaration.key} {item.word}" for item in verdicts.of_release(declarations, known, lookup) if item.reason]
+
+
+def written(table: Table) -> str:
+    """[maintenance] The text of a table: JSON, one line a symbol."""
+    parts = []
+    for name, value in table.items():
+        lines = [f"  {json.dumps(key)}: {json.dumps(of)}" for key, of in value.items()] if isinstance(value, dict) else []
+        parts.append(f' "{name}": ' + ("{\n" + ",\n".join(lines) + "\n }" if lines else json.dumps(value)))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def update(series: Sequence[str], check: bool) -> int:
+    """[maintenance] Write the tables, or compare only. Returns how many differ from what is on disk when only compared."""
+    different = 0
+    for name in series:
+        path = os.path.join(select.FINGERPRINTS, f"{name}.json")
+        row = next((row for row in versions.SUPPORTED if row.series == name), None)
+        table = read(name, verdicts.declarations(select.bundle_of(row or select.nearest(Version(name)))))
+        if row is None:
+            print(f"{name} has no bundle yet: its table has the symbols of the nearest one")
+            table["aside"] = {}
+        text = written(table)
+        old = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                old = file.read()
+        print(f"{name}: {table['releases']}, {'as on disk' if old == text else 'not as on disk' if check else 'written'}")
+        for refusal, of in table["aside"].items():
+            print(f"  mitopatch steps aside for {of}: {refusal}")
+        later = [found for found in releases(name) if row is not None and Version(found) > Version(row.newest)]
+        if later:
+            print(f"  {', '.join(later)}: later than the newest release in SUPPORTED")
+        different += check and old != text
+        if not check and old != text:
+            os.makedirs(select.FINGERPRINTS, exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    return different
 
 
 def report(old: str, new: str) -> None:
-    """[maintenance] What became of each symbol of the old series in the new one."""
-    before, after = read(old, {}), read(new, {})
-    for key, values in before["symbols"].items():
-        now = after["symbols"].get(key, {})
-        if not now:
-            verdict = "gone"
-        elif list(now)[-1] in values:
-            verdict = "same"
-        elif list(before["signatures"][key])[-1:] == list(after["signatures"].get(key, {}))[-1:]:
-            verdict = "body changed"
-        else:
-            verdict = "parameters changed"
-        print(f"{verdict:20}{key}")
+    """[maintenance] Print what became of each symbol of the old series or release in the new one, with the difference of the bodies."""
+    before, after = opened([releases(name)[-1] if name.count(".") == 1 else name for name in (old, new)])
+    names = (f"ansible-core {before.archive.release}", f"ansible-core {after.archive.release}")
+    bundle = select.bundle_of(select.nearest(Version(".".join(old.split(".")[:2]))))
+    keys = sorted({*BASE, *(item.key for item in verdicts.declarations(bundle))})
+    counts: dict[str, int] = {}
+    for key in keys:
+        one, other = looked_up(before, key), looked_up(after, key)
+        word = verdicts.between(one, other)
+        counts[word] = counts.get(word, 0) + 1
+        print(f"{word:20}{key}")
+        if word in (verdicts.BODY, verdicts.PARAMETERS):
+            texts = [fingerprint.normalise(found.text).split("\n") if found and found.text else [] for found in (one, other)]
+            for line in difflib.unified_diff(texts[0], texts[1], names[0], names[1], lineterm=""):
+                print(f"    {line}")
+    print(f"{' to '.join(names)}: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """[maintenance] The command. Returns 1 if --check finds a difference."""
+    """[maintenance] The command. Returns 1 if --check finds a difference, 2 if a release cannot be had or read."""
     parser = argparse.ArgumentParser(prog="maintenance.drift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("series", nargs="+")
+    parser.add_argument("series", nargs="*", help="for example 2.16; all supported series if none is given")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args(arguments)
-    if options.report:
-        report(*options.series)
-        return 0
-    path = select.FINGERPRINTS
-    text = ""
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    table = json.loads(text) if text else {}
-    table["about"] = "written by python -m maintenance.drift; see mitopatch/fingerprint.py for what the values are"
-    for series in options.series:
-        merge(table, series, read(series, table))
-    new = json.dumps({"about": table.pop("about"), **{kind: table[kind] for kind in ("symbols", "signatures", "files")}}, indent=1) + "\n"
-    if options.check:
-        print("up to date" if new == text else f"{path} is out of date: run python -m maintenance.drift {' '.join(options.series)}")
-        return int(new != text)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(new)
-    return 0
+    if options.report and len(options.series) != 2:
+        parser.error("--report takes two series or releases")
+    try:
+        if options.report:
+            report(*options.series)
+            return 0
+        return int(update(options.series or [row.series for row in versions.SUPPORTED], options.check) > 0)
+    except NotApplied as refused:
+        print(refused.reason.text, file=sys.stderr)
+        return 2
+    except subprocess.CalledProcessError:  # pip has said why
+        return 2
 
 
 if __name__ == "__main__":

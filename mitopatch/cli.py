@@ -11,7 +11,7 @@ from typing import Optional
 # Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
 HOOKED = "mitopatch_autoload" in sys.modules
 
-from mitopatch import __version__, demo, launch, release, report, settings, versions  # noqa: E402 - see above
+from mitopatch import __version__, demo, launch, release, report, settings, verify, versions  # noqa: E402 - see above
 from mitopatch.errors import Reason  # noqa: E402
 
 
@@ -43,14 +43,6 @@ def _show(series: str) -> int:
     return 0
 
 
-def _verify() -> int:
-    found = report.Findings()
-    for entry, state in found.states:
-        print(f"{state:8} {entry.declaration.key}")
-    print(found.reason.text if found.reason is not None else "all declarations hold for the installed ansible-core")
-    return int(found.reason is not None)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mitopatch",
@@ -64,7 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the supported ansible-core series")
     show = commands.add_parser("show", help="what is changed in one series, and why")
     show.add_argument("series", metavar="SERIES", help="for example 2.16")
-    commands.add_parser("verify", help="check every declaration against the installed ansible-core; exit code 1 if one fails")
+    check = commands.add_parser(
+        "verify",
+        help="check every declaration against an ansible-core; exit code 1 if mitopatch would step aside, 2 if that cannot be told",
+    )
+    check.add_argument(
+        "--release",
+        metavar="RELEASE",
+        help="instead of the installed one: a number (downloaded by pip, not installed), a wheel, an sdist or a directory",
+    )
     commands.add_parser("doctor", help="a report to paste into an issue")
     run = commands.add_parser("run", help="run an Ansible command accelerated without mitopatch.pth: mitopatch run -- ansible-playbook ...")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
@@ -87,7 +87,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if options.command == "show":
         return _show(options.series)
     if options.command == "verify":
-        return _verify()
+        return verify.installed() if options.release is None else verify.of(options.release)
     lines = report.status if options.command == "status" else report.doctor
     for line in lines(report.Findings(), HOOKED):
         print(line)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from mitopatch import fingerprint
 from mitopatch.errors import Reason
+
+if TYPE_CHECKING:
+    from mitopatch.lookup import Found
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -50,6 +53,8 @@ class Declaration:
     """[controller] The common part. Raises ValueError if why, upstream or undo_when is empty: such a declaration does not load."""
 
     kind = "declaration"
+    #: Does the body have to be one that the table of fingerprints knows?
+    gated = False
 
     def __init__(self, module: str, name: str, *, why: str, upstream: str, undo_when: str) -> None:
         for field, value in (("module", module), ("name", name), ("why", why), ("upstream", upstream), ("undo_when", undo_when)):
@@ -63,12 +68,18 @@ class Declaration:
 
     @property
     def key(self) -> str:
-        """[controller] ``module:Symbol``, the name used in fingerprints.json and in messages."""
+        """[controller] ``module:Symbol``, the name used in the tables of fingerprints and in messages."""
         return f"{self.module}:{self.name}"
 
     def verify(self, site: Site, original: Any, known: fingerprint.Known) -> Optional[Reason]:
         """[controller] Why this must not be applied, or None. ``original`` is upstream's value, also if one of ours stands there."""
         raise NotImplementedError
+
+    def verify_source(self, found: Found, known: fingerprint.Known) -> Optional[Reason]:
+        """[cli, maintenance] As `verify`, for a release that is only read: ``found`` is the symbol as it stands in its source."""
+        reason = self._same_names(found.parameters, getattr(self, "signature", None))
+        unknown = self.gated and found.mark not in known.symbols.get(self.key, ())
+        return reason or (self._unknown(found.mark, known) if unknown else None)
 
     def build(self, original: Any) -> Any:
         """[controller] The value to be put in place; MISSING if there is nothing to put."""
@@ -79,18 +90,19 @@ class Declaration:
         return put is MISSING or vars(site.parent).get(site.attribute) is put
 
     def _same_parameters(self, original: Any, wanted: Optional[tuple[str, ...]]) -> Optional[Reason]:
-        if wanted is None:
-            return None
-        found = fingerprint.parameters(original)
-        if found == wanted:
+        return None if wanted is None else self._same_names(fingerprint.parameters(original), wanted)
+
+    def _same_names(self, found: Optional[tuple[str, ...]], wanted: Optional[tuple[str, ...]]) -> Optional[Reason]:
+        if wanted is None or found == wanted:
             return None
         shown = "not a Python function" if found is None else ", ".join(found)
         return Reason("MP109", target=self.key, found=shown, wanted=", ".join(wanted))
 
     def _known_body(self, site: Site, original: Any, known: fingerprint.Known) -> Optional[Reason]:
         found = known.check(self.key, site.module, original)
-        if found is None:
-            return None
+        return None if found is None else self._unknown(found, known)
+
+    def _unknown(self, found: str, known: fingerprint.Known) -> Reason:
         # The release is filled in by the ledger's owner, which knows it.
         listed = ", ".join(sorted(known.symbols.get(self.key, ()))) or "none"
         return Reason("MP108", target=self.key, found=found, known=listed, found_release="as installed")
@@ -160,6 +172,7 @@ class Replace(Declaration):
     """[controller] Another body for a small function; gated by the known fingerprints of the body it replaces."""
 
     kind = "replace"
+    gated = True
 
     def __init__(
         self,
@@ -189,6 +202,7 @@ class Relies(Declaration):
     """[controller] Applies nothing: the bundle runs this body on objects of its own, so the body must be a known one."""
 
     kind = "relies"
+    gated = True
 
     def verify(self, site: Site, original: Any, known: fingerprint.Known) -> Optional[Reason]:
         """[controller] Refuses if the body is unknown."""

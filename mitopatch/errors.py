@@ -27,8 +27,7 @@ TEXTS: dict[str, str] = {
     "Upgrade mitopatch; 'mitopatch doctor' prints a report.",
     "MP109": "{target} of ansible-core takes ({found}), mitopatch expects ({wanted}): {outcome}. Upgrade mitopatch; "
     "'mitopatch doctor' prints a report.",
-    "MP110": "{target} does not exist in the installed ansible-core ({problem}): {outcome}. Upgrade mitopatch; "
-    "'mitopatch doctor' prints a report.",
+    "MP110": "{target} does not exist in this ansible-core ({problem}): {outcome}. Upgrade mitopatch; 'mitopatch doctor' prints a report.",
     "MP111": "{target} was not in force after it had been patched: {outcome}. 'mitopatch doctor' prints a report.",
     "MP112": "{target} could not be patched ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
     "MP113": "{target} was patched by somebody else after mitopatch, so mitopatch cannot be taken back: nothing was changed. "
@@ -50,6 +49,18 @@ TEXTS: dict[str, str] = {
     "MP136": "Ansible cannot be started in this environment ({problem}), so mitopatch cannot tell what it would do here. Mend that first.",
     # 14x: source patches
     "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
+    # 15x: a release that is not installed
+    "MP150": "{found} is no ansible-core: neither the number of a release, nor a wheel, an sdist or a directory of one. "
+    "Give for example 2.16.3, or the path of ansible_core-2.16.3-py3-none-any.whl.",
+    "MP151": "{file} cannot be read ({problem}): nothing was checked. Download it anew.",
+    "MP152": "the source of ansible-core {found} is not for this Python ({problem}): nothing was checked. "
+    "Use a Python which that release supports.",
+    "MP153": "ansible-core {found} could not be downloaded ({problem}): nothing was checked. "
+    "Give the path of its wheel, its sdist or a directory instead.",
+    "MP154": "the declarations for ansible-core {series} can be read only where some ansible-core and mitogen are installed ({problem}): "
+    "nothing was checked. Install any ansible-core beside mitopatch.",
+    "MP155": "pip is not installed for {python}, so ansible-core {found} cannot be downloaded: nothing was checked. "
+    "Install pip, or give the path of its wheel, its sdist or a directory.",
     "MP201": "worker {index} (pid {pid}) {how} with {count} task(s) in flight ({hosts}): these hosts are reported unreachable, "
     "the worker is started anew, and the run goes on. If it happens again, MITOPATCH=off runs plain Ansible.",
     "MP202": "no worker can be started ({problem}): tasks run in processes of their own, as in plain Ansible. "

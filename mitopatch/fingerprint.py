@@ -67,8 +67,9 @@ def _definitions(tree: ast.Module) -> Iterable[tuple[str, _Definition]]:
     return walk(tree, "")
 
 
-def _first_line(node: _Definition) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 class SourceFile:
@@ -77,15 +78,23 @@ class SourceFile:
     def __init__(self, data: bytes) -> None:
         self.digest = of_file(data)
         self._data = data
+        self._tree: Optional[ast.Module] = None
         self._found: Optional[dict[str, list[_Definition]]] = None
         self._lines: list[str] = []
 
+    @property
+    def tree(self) -> ast.Module:
+        """[controller] The syntax tree. Raises SyntaxError, UnicodeError."""
+        if self._tree is None:
+            text = self._data.decode("utf-8")
+            self._tree = ast.parse(text)
+            self._lines = text.splitlines()
+        return self._tree
+
     def _named(self, name: str) -> list[_Definition]:
         if self._found is None:
-            text = self._data.decode("utf-8")
-            self._lines = text.splitlines()
             self._found = {}
-            for found, node in _definitions(ast.parse(text)):
+            for found, node in _definitions(self.tree):
                 self._found.setdefault(found, []).append(node)
         return self._found.get(name, [])
 
@@ -94,31 +103,21 @@ class SourceFile:
         nodes = self._named(name)
         if line is not None:
             nodes = [node for node in nodes if _first_line(node) == line]
-        if not nodes:
-            return None
-        return "\n".join(self._lines[_first_line(nodes[-1]) - 1 : nodes[-1].end_lineno]) + "\n"
+        return self.of_node(nodes[-1]) if nodes else None
 
-    def parameters(self, name: str) -> Optional[tuple[str, ...]]:
-        """[maintenance] Parameter names of a function, of ``__init__`` for a class; None if there is none."""
-        nodes = self._named(name)
-        node = nodes[-1] if nodes else None
-        if isinstance(node, ast.ClassDef):
-            return self.parameters(f"{name}.__init__")
-        if node is None:
-            return None
-        spec = node.args
-        names = [argument.arg for argument in [*spec.posonlyargs, *spec.args]]
-        names += [spec.vararg.arg] if spec.vararg else []
-        names += [argument.arg for argument in spec.kwonlyargs]
-        names += [spec.kwarg.arg] if spec.kwarg else []
-        return tuple(names)
+    def of_node(self, node: ast.stmt) -> str:
+        """[controller] The source text of a statement of `tree`, decorators included."""
+        return "\n".join(self._lines[_first_line(node) - 1 : node.end_lineno]) + "\n"
 
 
-def in_file(path: str, name: str) -> Optional[str]:
-    """[maintenance] The fingerprint of ``Class.method`` in a file, without importing it; None if not there. Raises OSError, SyntaxError."""
-    with open(path, "rb") as file:
-        text = SourceFile(file.read()).text(name)
-    return None if text is None else of_source(text)
+def parameter_names(node: Union[ast.FunctionDef, ast.AsyncFunctionDef]) -> tuple[str, ...]:
+    """[cli, maintenance] The parameter names of a function's definition, in the order of `parameters`."""
+    spec = node.args
+    names = [argument.arg for argument in [*spec.posonlyargs, *spec.args]]
+    names += [spec.vararg.arg] if spec.vararg else []
+    names += [argument.arg for argument in spec.kwonlyargs]
+    names += [spec.kwarg.arg] if spec.kwarg else []
+    return tuple(names)
 
 
 _FILES: dict[str, SourceFile] = {}
@@ -203,13 +202,13 @@ class Known:
         self.files = {key: frozenset(values) for key, values in (files or {}).items()}
 
     @classmethod
-    def load(cls, path: str, series: str) -> Known:
-        """[controller] Read the table that ``maintenance/drift.py`` writes. Raises OSError; ValueError if it is damaged in any way."""
+    def load(cls, path: str) -> Known:
+        """[controller] Read the table of a series (``maintenance/drift.py`` writes it). Raises OSError; ValueError if it is damaged."""
         with open(path, encoding="utf-8") as file:
             table = json.load(file)
         try:
-            symbols = {key: tuple(of[series]) for key, of in table["symbols"].items() if series in of}
-            files = {key: tuple(of[series]) for key, of in table["files"].items() if series in of}
+            # A table without these is damaged; each maps a name to {value: releases}, and an empty one is not.
+            symbols, files = ({key: tuple(of.keys()) for key, of in table[kind].items()} for kind in ("symbols", "files"))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"unexpected structure: {error!r}") from error
         return cls(symbols, files)

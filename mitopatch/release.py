@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from mitopatch.errors import Reason
 
-_VERSION_LINE = re.compile(r"""^__version__\s*=\s*(['"])(?P<text>.+?)\1""", re.MULTILINE)
+_VERSION_LINE = re.compile(rb"""^__version__\s*=\s*(['"])(?P<text>.+?)\1""", re.MULTILINE)
 
 
 def _folders() -> Sequence[str]:
@@ -28,16 +28,22 @@ def _folders() -> Sequence[str]:
     return list(spec.submodule_search_locations or []) if spec else []
 
 
+def written(source: bytes) -> str:
+    """[any process] The text that a release.py binds to ``__version__``; '' if there is none."""
+    match = _VERSION_LINE.search(source)
+    return match["text"].decode("utf-8") if match else ""
+
+
 def installed(folders: Optional[Sequence[str]] = None) -> Union[str, Reason]:
     """[any process] The text of ``__version__`` of the ansible-core that an import would give, or the reason there is none."""
     for folder in _folders() if folders is None else folders:
         try:
-            with open(os.path.join(folder, "release.py"), encoding="utf-8") as file:
-                match = _VERSION_LINE.search(file.read())
+            with open(os.path.join(folder, "release.py"), "rb") as file:
+                found = written(file.read())
         except (OSError, UnicodeError):
             continue
-        if match:
-            return match["text"]
+        if found:
+            return found
     return Reason("MP103", python=sys.prefix)
 
 

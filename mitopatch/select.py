@@ -16,7 +16,7 @@ from mitopatch.declare import Bundle
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.fingerprint import Known
 
-FINGERPRINTS = os.path.join(os.path.dirname(versions.__file__ or ""), "fingerprints.json")
+FINGERPRINTS = os.path.join(os.path.dirname(versions.__file__ or ""), "fingerprints")
 
 
 class Choice(NamedTuple):
@@ -77,15 +77,20 @@ def requirements(row: versions.Row) -> Optional[Reason]:
 
 def load(row: versions.Row, fingerprints: Optional[str] = None) -> tuple[Bundle, Known]:
     """[controller] The bundle of a row and the fingerprints for it. Raises NotApplied if a file of ours is missing or damaged."""
-    path = fingerprints or FINGERPRINTS
+    path = fingerprints or os.path.join(FINGERPRINTS, f"{row.series}.json")
     try:
-        known = Known.load(path, row.series)
+        known = Known.load(path)
     except (OSError, ValueError) as error:
         raise NotApplied(Reason("MP107", file=os.path.basename(path), problem=f"{type(error).__name__}: {error}")) from error
+    return bundle_of(row), known
+
+
+def bundle_of(row: versions.Row) -> Bundle:
+    """[any process] The bundle of a row. Raises NotApplied if its module is missing or damaged, or cannot import what it needs."""
     try:
         bundle = importlib.import_module(row.module).BUNDLE
     except Exception as error:
         raise NotApplied(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}")) from error
     if not isinstance(bundle, Bundle):
         raise NotApplied(Reason("MP107", file=row.module, problem="BUNDLE is not a Bundle"))
-    return bundle, known
+    return bundle

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import mitopatch
+from mitopatch import release, select
 from tests.bundle.conftest import SAMPLE, codes, command, events
 
 ON = "[defaults]\nmitopatch = on\n"
@@ -26,9 +27,9 @@ def plain(done: Any, code: str) -> None:
     assert "plain Ansible" in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize("release", ["2.9.27", "2.22.0", "2.99.0.dev0"])
-def test_unsupported_release(playbook: Any, release: str) -> None:
-    plain(playbook(cfg=ON, MITOPATCH_SAMPLE_RELEASE=release), "MP101")
+@pytest.mark.parametrize("pretended", ["2.9.27", "2.22.0", "2.99.0.dev0"])
+def test_unsupported_release(playbook: Any, pretended: str) -> None:
+    plain(playbook(cfg=ON, MITOPATCH_SAMPLE_RELEASE=pretended), "MP101")
 
 
 def test_unsupported_release_and_an_alias(playbook: Any) -> None:
@@ -77,15 +78,21 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
+def table(copy: Path) -> Path:
+    row = select.choose(str(release.installed())).row
+    assert row is not None
+    return copy / "mitopatch" / "versions" / "fingerprints" / f"{row.series}.json"
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"symbols": {}}', None])
 def test_damaged_fingerprints(playbook: Any, copy: Path, text: Any) -> None:
-    path = copy / "mitopatch" / "versions" / "fingerprints.json"
+    path = table(copy)
     path.unlink() if text is None else path.write_text(text)
     plain(playbook(cfg=ON, PYTHONPATH=str(copy)), "MP107")
 
 
 def test_fingerprints_that_do_not_know_the_installed_body(playbook: Any, copy: Path) -> None:
-    (copy / "mitopatch" / "versions" / "fingerprints.json").write_text('{"symbols": {}, "files": {}}')
+    table(copy).write_text('{"symbols": {}, "files": {}}')
     plain(playbook(cfg=ON, PYTHONPATH=str(copy)), "MP108")
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from mitopatch import versions
+
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [
     pytest.mark.slow,
@@ -64,7 +66,7 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
     found = names(wheel)
     assert "mitopatch.pth" in found
     assert "mitopatch/_patches/README.md" in found
-    assert "mitopatch/versions/fingerprints.json" in found
+    assert {f"mitopatch/versions/fingerprints/{row.series}.json" for row in versions.SUPPORTED} <= found
     assert "mitopatch/demo_files/site.yml" in found
     assert {name.partition("/")[0] for name in found} == {"mitopatch", "mitopatch.pth", "mitopatch_autoload.py"}
     with zipfile.ZipFile(wheel) as archive:

@@ -100,7 +100,7 @@ def test_requirements(monkeypatch: pytest.MonkeyPatch, found: dict[str, str], co
 
 @pytest.mark.parametrize("text", [None, "", "{", '{"symbols": []}'])
 def test_damaged_fingerprints_are_a_refusal(tmp_path: Path, text: Any) -> None:
-    path = tmp_path / "fingerprints.json"
+    path = tmp_path / "2.16.json"
     if text is not None:
         path.write_text(text)
     with pytest.raises(NotApplied) as refused:

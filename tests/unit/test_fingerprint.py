@@ -112,7 +112,9 @@ def module(tmp_path: Path) -> types.ModuleType:
 @pytest.mark.parametrize("name", ["Base", "Base.__init__", "Thing.still", "Thing.wrapped", "around"])
 def test_memory_and_file_agree(module: types.ModuleType, name: str) -> None:
     value = functools.reduce(lambda parent, part: vars(parent)[part], name.split("."), module)
-    assert fingerprint.of_object(value) == fingerprint.in_file(module.__file__, name) is not None
+    text = fingerprint.SourceFile(Path(module.__file__).read_bytes()).text(name)
+    assert text is not None
+    assert fingerprint.of_object(value) == fingerprint.of_source(text)
 
 
 def test_of_two_definitions_memory_takes_the_one_that_runs(module: types.ModuleType) -> None:
@@ -123,7 +125,7 @@ def test_of_two_definitions_memory_takes_the_one_that_runs(module: types.ModuleT
 def test_what_has_no_source_has_no_fingerprint() -> None:
     assert fingerprint.of_object(len) is None
     assert fingerprint.of_object(dict) is None
-    assert fingerprint.in_file(__file__, "Nothing.here") is None
+    assert fingerprint.SourceFile(Path(__file__).read_bytes()).text("Nothing.here") is None
 
 
 def test_parameters(module: types.ModuleType) -> None:
@@ -134,7 +136,6 @@ def test_parameters(module: types.ModuleType) -> None:
     assert fingerprint.parameters(vars(module.Thing)["still"]) == ("a", "b")
     assert fingerprint.parameters(module.Thing.wrapped) == ("self", "x")
     assert fingerprint.parameters(len) is None
-    assert fingerprint.SourceFile(Path(module.__file__).read_bytes()).parameters("Thing.still") == ("a", "b")
 
 
 def test_known_by_body_and_by_file(module: types.ModuleType) -> None:
@@ -151,15 +152,15 @@ def test_known_by_body_and_by_file(module: types.ModuleType) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"symbols": 3, "files": {}}', '{"symbols": {"a:b": 1}, "files": {}}'])
 def test_damaged_table_is_a_value_error(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "fingerprints.json"
+    path = tmp_path / "2.16.json"
     path.write_text(text)
     with pytest.raises(ValueError):  # noqa: PT011 - the kind is the contract, the text is Python's
-        Known.load(str(path), "2.16")
+        Known.load(str(path))
 
 
-def test_table_is_read_by_series(tmp_path: Path) -> None:
-    path = tmp_path / "fingerprints.json"
-    path.write_text(json.dumps({"symbols": {"m:A": {"2.16": {"x": "2.16.0"}}}, "files": {"m": {"2.19": {"y": "2.19.0"}}}}))
-    known = Known.load(str(path), "2.16")
-    assert known.symbols == {"m:A": frozenset({"x"})}
-    assert known.files == {}
+def test_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "2.16.json"
+    path.write_text(json.dumps({"symbols": {"m:A": {"x": "2.16.0", "z": "2.16.1"}}, "files": {"m": {"y": "2.16.0"}}}))
+    known = Known.load(str(path))
+    assert known.symbols == {"m:A": frozenset({"x", "z"})}
+    assert known.files == {"m": frozenset({"y"})}

@@ -1,4 +1,4 @@
-"""Small parts: the script reader of `mitopatch run`, the spans of the drift table, the demo's comparison, the command line."""
+"""Small parts: the script reader of `mitopatch run`, the demo's comparison, the command line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pytest
 from mitopatch import demo, launch
 from mitopatch.cli import main
 from mitopatch.demo import Outcome
-
-drift = pytest.importorskip("maintenance.drift", reason="not a checkout")
 
 
 @pytest.mark.parametrize(
@@ -28,17 +26,6 @@ def test_interpreter_of_a_script(tmp_path: Path, text: str, found: str) -> None:
     script = tmp_path / "script"
     script.write_text(text)
     assert launch.interpreter(str(script)) == found
-
-
-def test_spans() -> None:
-    found = [("2.1.0", "a"), ("2.1.1", "a"), ("2.1.2", "b"), ("2.1.3", None), ("2.1.4", "a"), ("2.1.5", "a"), ("2.1.6", "a")]
-    assert drift.spans(found) == {"a": "2.1.0-2.1.1, 2.1.4-2.1.6", "b": "2.1.2"}
-
-
-def test_merge_touches_one_series() -> None:
-    table = {"symbols": {"m:A": {"2.1": {"x": "2.1.0"}, "2.2": {"y": "2.2.0"}}, "m:B": {"2.1": {"z": "2.1.0"}}}}
-    drift.merge(table, "2.1", {"symbols": {"m:A": {"w": "2.1.0-2.1.1"}, "m:B": {}}})
-    assert table["symbols"] == {"m:A": {"2.1": {"w": "2.1.0-2.1.1"}, "2.2": {"y": "2.2.0"}}}
 
 
 def test_demo_compares_before_it_shows() -> None:
