@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 from typing import Optional
@@ -11,8 +10,8 @@ from typing import Optional
 # Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
 HOOKED = "mitopatch_autoload" in sys.modules
 
-from mitopatch import __version__, demo, launch, release, report, settings, verify, versions  # noqa: E402 - see above
-from mitopatch.errors import Reason  # noqa: E402
+from mitopatch import __version__, demo, launch, release, report, settings, show, verify, versions  # noqa: E402 - see above
+from mitopatch.errors import NotApplied  # noqa: E402
 
 
 def _list() -> int:
@@ -24,22 +23,17 @@ def _list() -> int:
     return 0
 
 
-def _show(series: str) -> int:
-    row = next((row for row in versions.SUPPORTED if row.series == series), None)
-    if row is None:
-        print(Reason("MP133", found=series, range=versions.listed()).text, file=sys.stderr)
-        return 2
+def _show(series: str, diff: bool) -> int:
     try:
-        bundle = importlib.import_module(row.module).BUNDLE
-    except Exception as error:
-        print(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}", outcome="nothing to show").text, file=sys.stderr)
-        return 1
-    print(f"ansible-core {row.series} ({row.oldest} to {row.newest}), family {bundle.family}: {len(bundle.declarations)} declarations")
-    for declaration in bundle.declarations:
-        print(f"\n{declaration.kind:10}{declaration.key}")
-        print(f"  why       {declaration.why}")
-        print(f"  upstream  {declaration.upstream}")
-        print(f"  undo when {declaration.undo_when}")
+        row = show.row_of(series)
+        bundle = show.bundle_of(row)
+        lines = list(show.differences(bundle, show.installed_source(row)) if diff else show.declarations(row, bundle))
+    except NotApplied as refused:
+        refused.reason.facts["outcome"] = "there is nothing to show"
+        print(refused.reason.text, file=sys.stderr)
+        return 2 if refused.reason.code == "MP133" else 1
+    for line in lines:
+        print(line)
     return 0
 
 
@@ -54,8 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("status", help="what is installed, and whether a run started here would be accelerated")
     commands.add_parser("list", help="the supported ansible-core series")
-    show = commands.add_parser("show", help="what is changed in one series, and why")
-    show.add_argument("series", metavar="SERIES", help="for example 2.16")
+    shown = commands.add_parser("show", help="what is changed in one series, and why")
+    shown.add_argument("series", metavar="SERIES", help="for example 2.16")
+    shown.add_argument("--diff", action="store_true", help="the lines that source patches change in the installed ansible-core")
     check = commands.add_parser(
         "verify",
         help="check every declaration against an ansible-core; exit code 1 if mitopatch would step aside, 2 if that cannot be told",
@@ -85,7 +80,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if options.command == "list":
         return _list()
     if options.command == "show":
-        return _show(options.series)
+        return _show(options.series, options.diff)
     if options.command == "verify":
         return verify.installed() if options.release is None else verify.of(options.release)
     lines = report.status if options.command == "status" else report.doctor

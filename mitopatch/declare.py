@@ -1,7 +1,7 @@
 """[controller] What a bundle says it changes: plain data, checked by the ledger, applied by nobody else.
 
-Four kinds by rising risk (a bundle takes the first that serves): `Wrap`, `StandIn`, `Replace`; `Relies` changes nothing but
-ties a bundle to a body that it runs itself. Each says why it exists, where upstream's code is, and when it can go.
+Four kinds by rising risk (a bundle takes the first that serves): `Wrap`, `StandIn`, `Replace`, `Edit`; `Relies` changes nothing
+but ties a bundle to a body that it runs itself. Each says why it exists, where upstream's code is, and when it can go.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Optional
 
 from mitopatch import fingerprint
-from mitopatch.errors import Reason
+from mitopatch.errors import NotApplied, Reason
+
+if TYPE_CHECKING:
+    from mitopatch.diffs import Patch
 
 if TYPE_CHECKING:
     from mitopatch.lookup import Found
@@ -196,6 +199,46 @@ class Replace(Declaration):
     def build(self, original: Any) -> Any:
         """[controller] The replacement in the descriptor the original had."""
         return _as_was(original, lambda _original: self.function)
+
+
+class Edit(Declaration):
+    """[controller] A few lines inside a long function: a source patch, gated by the fingerprints that the patch itself has sections for.
+
+    On one name it stands before any `Wrap`: it wants upstream's own function, and the wrap goes around the patched one.
+    """
+
+    kind = "edit"
+
+    def __init__(self, patch: Patch) -> None:
+        module, _, name = patch.header["Target"].partition(":")
+        header = patch.header
+        super().__init__(module, name, why=header["Why"], upstream=header["Upstream"], undo_when=header["Undo-When"])
+        self.patch = patch
+        self._made: tuple[Any, Any] = (MISSING, MISSING)
+
+    def verify(self, site: Site, original: Any, known: fingerprint.Known) -> Optional[Reason]:
+        """[controller] Refuses what is no plain function, a body that the patch has no section for, and what does not compile."""
+        try:
+            self._made = (original, self._edited(original))
+        except NotApplied as refused:
+            return refused.reason
+        return None
+
+    def build(self, original: Any) -> Any:
+        """[controller] The patched function in the descriptor the original had. Raises NotApplied if it cannot be made."""
+        seen, made = self._made
+        return made if seen is original else self._edited(original)
+
+    def _edited(self, original: Any) -> Any:
+        # Imported here and not above: a run in which mitopatch is off imports this module and needs none of these.
+        from mitopatch import body, recompile
+
+        try:
+            recompile.suitable(original)
+            found = body.of_function(fingerprint.plain(original), self.patch.fingerprints)
+            return _as_was(original, lambda function: recompile.patched(function, found, self.patch))
+        except ValueError as error:
+            raise NotApplied(self.patch.misfit(str(error))) from error
 
 
 class Relies(Declaration):

@@ -47,8 +47,11 @@ TEXTS: dict[str, str] = {
     "Please report this with the output of 'mitopatch doctor'.",
     "MP135": "the demonstration needs the command ansible-playbook of this environment ({python}): {problem}.",
     "MP136": "Ansible cannot be started in this environment ({problem}), so mitopatch cannot tell what it would do here. Mend that first.",
+    "MP137": "the changed lines are shown in the text of an ansible-core {series}, and {found} is installed here: nothing is shown. "
+    "Ask in an environment that has ansible-core=={series}.*.",
     # 14x: source patches
     "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
+    "MP141": "the patch {file} does not fit {target} ({problem}): {outcome}. Upgrade mitopatch; 'mitopatch doctor' prints a report.",
     # 15x: a release that is not installed
     "MP150": "{found} is no ansible-core: neither the number of a release, nor a wheel, an sdist or a directory of one. "
     "Give for example 2.16.3, or the path of ansible_core-2.16.3-py3-none-any.whl.",
@@ -66,7 +69,6 @@ TEXTS: dict[str, str] = {
     "MP202": "no worker can be started ({problem}): tasks run in processes of their own, as in plain Ansible. "
     "Free memory or processes; MITOPATCH_WORKERS sets how many workers are started.",
     "MP203": "the worker that ran this task {how}.",
-    "MP141": "the patch {file} does not fit {target} ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
 }
 
 

@@ -24,14 +24,15 @@ LENGTH = 16
 _Definition = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef]
 
 
-def normalise(text: str) -> str:
-    """[any process] The text that is hashed: dedented by the first line's indentation, no comments, no blank lines.
+def numbered(text: str) -> list[tuple[int, str]]:
+    """[any process] The lines that are hashed, each with the number of the line of ``text`` it comes from, counted from 0.
 
-    Raises SyntaxError or tokenize.TokenError if the text is not Python.
+    Dedented by the first line's indentation, no comments, no blank lines. Raises SyntaxError or tokenize.TokenError if
+    the text is not Python.
     """
     lines = text.expandtabs().splitlines()
-    while lines and not lines[0].strip():
-        lines.pop(0)
+    first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    lines = lines[first:]
     indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
     # A line of a multi-line string may stand further left than its function: take away only what is blank.
     lines = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines]
@@ -39,12 +40,22 @@ def normalise(text: str) -> str:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    return [(number, line.rstrip()) for number, line in enumerate(lines, first) if line.strip()]
+
+
+def normalise(text: str) -> str:
+    """[any process] The text that is hashed. Raises as `numbered`."""
+    return "\n".join(line for _number, line in numbered(text))
+
+
+def of_lines(normal: Iterable[str]) -> str:
+    """[any process] The fingerprint of lines that are normalised already."""
+    return hashlib.sha256("\n".join(normal).encode()).hexdigest()[:LENGTH]
 
 
 def of_source(text: str) -> str:
     """[any process] The fingerprint of one definition's text. Raises as `normalise`."""
-    return hashlib.sha256(normalise(text).encode()).hexdigest()[:LENGTH]
+    return of_lines(line for _number, line in numbered(text))
 
 
 def of_file(data: bytes) -> str:
@@ -80,15 +91,20 @@ class SourceFile:
         self._data = data
         self._tree: Optional[ast.Module] = None
         self._found: Optional[dict[str, list[_Definition]]] = None
-        self._lines: list[str] = []
+        self._lines: Optional[list[str]] = None
+
+    @property
+    def lines(self) -> list[str]:
+        """[controller] The lines of the file, without their ends. Raises UnicodeError."""
+        if self._lines is None:
+            self._lines = self._data.decode("utf-8").splitlines()
+        return self._lines
 
     @property
     def tree(self) -> ast.Module:
         """[controller] The syntax tree. Raises SyntaxError, UnicodeError."""
         if self._tree is None:
-            text = self._data.decode("utf-8")
-            self._tree = ast.parse(text)
-            self._lines = text.splitlines()
+            self._tree = ast.parse(self._data.decode("utf-8"))
         return self._tree
 
     def _named(self, name: str) -> list[_Definition]:
@@ -98,16 +114,23 @@ class SourceFile:
                 self._found.setdefault(found, []).append(node)
         return self._found.get(name, [])
 
-    def text(self, name: str, line: Optional[int] = None) -> Optional[str]:
-        """[controller] The source text of a definition, the one that starts at ``line`` if given, else the last; None if there is none."""
+    def definition(self, name: str, line: Optional[int] = None) -> Optional[tuple[str, int]]:
+        """[controller] The source text of a definition and its first line: the one that starts at ``line`` if given, else the last."""
         nodes = self._named(name)
         if line is not None:
             nodes = [node for node in nodes if _first_line(node) == line]
-        return self.of_node(nodes[-1]) if nodes else None
+        if not nodes:
+            return None
+        return self.of_node(nodes[-1]), _first_line(nodes[-1])
+
+    def text(self, name: str, line: Optional[int] = None) -> Optional[str]:
+        """[controller] The source text of a definition, the one that starts at ``line`` if given, else the last; None if there is none."""
+        found = self.definition(name, line)
+        return None if found is None else found[0]
 
     def of_node(self, node: ast.stmt) -> str:
         """[controller] The source text of a statement of `tree`, decorators included."""
-        return "\n".join(self._lines[_first_line(node) - 1 : node.end_lineno]) + "\n"
+        return "\n".join(self.lines[_first_line(node) - 1 : node.end_lineno]) + "\n"
 
 
 def parameter_names(node: Union[ast.FunctionDef, ast.AsyncFunctionDef]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from mitopatch import fingerprint
 from mitopatch.declare import MISSING, Bundle, Declaration, Site
-from mitopatch.errors import Reason
+from mitopatch.errors import NotApplied, Reason
 
 PENDING, APPLIED, REFUSED, FAILED, UNDONE = "pending", "applied", "refused", "failed", "undone"
 
@@ -123,6 +123,9 @@ class Ledger:
                 _ORIGINALS.setdefault(declaration.key, site.value)
                 entry.site, entry.before, entry.put = site, site.own, put
                 setattr(site.parent, site.attribute, put)
+        except NotApplied as refused:
+            entry.traceback = traceback.format_exc()
+            return refused.reason
         except Exception as error:
             entry.traceback = traceback.format_exc()
             return Reason("MP112", target=declaration.key, problem=f"{type(error).__name__}: {error}")

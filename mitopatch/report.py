@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
-from mitopatch.declare import Relies, Replace
+from mitopatch.declare import Edit, Relies, Replace
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.versions import probe
 
@@ -130,7 +130,7 @@ def doctor(found: Findings, hooked: bool) -> Iterator[str]:
     names = [switch.name for switch in settings.SWITCHES] + ["ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS"]
     yield "environment    " + (", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or "no switch is set")
     for entry, _state in found.states:
-        if isinstance(entry.declaration, (Relies, Replace)) and entry.site is not None:
+        if isinstance(entry.declaration, (Edit, Relies, Replace)) and entry.site is not None:
             value = fingerprint.of_object(entry.site.value) or "none"
             yield f"fingerprint    {value}  {entry.declaration.key}"
     for entry, _state in found.states:

@@ -89,6 +89,8 @@ def bundle_of(row: versions.Row) -> Bundle:
     """[any process] The bundle of a row. Raises NotApplied if its module is missing or damaged, or cannot import what it needs."""
     try:
         bundle = importlib.import_module(row.module).BUNDLE
+    except NotApplied:  # a damaged patch has said so in its own words
+        raise
     except Exception as error:
         raise NotApplied(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}")) from error
     if not isinstance(bundle, Bundle):

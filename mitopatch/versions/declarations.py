@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from mitopatch.declare import Declaration, Relies, StandIn, Wrap
+from mitopatch import diffs
+from mitopatch.declare import Declaration, Edit, Relies, StandIn, Wrap
 from mitopatch.versions import plugin_lock
 from mitopatch.versions.patches import Patches
 
@@ -51,7 +52,7 @@ def bundle_declarations(
     template_engine: bool = False,
     strategy_adds: bool = False,
 ) -> tuple[Declaration, ...]:
-    """All declarations of a series."""
+    """All declarations of a series. Raises NotApplied if one of its source patches is damaged."""
 
     def facts(module: str, undo_when: str, why: str) -> dict[str, str]:
         path = module.replace("ansible.", "", 1).replace(".", "/")
@@ -80,6 +81,8 @@ def bundle_declarations(
             for name, signature in (("add_dynamic_host", add_dynamic_host), ("add_dynamic_group", add_dynamic_group))
         )
     return (
+        # First: an edit wants upstream's own function, also where a wrap stands on the same name.
+        *(Edit(patch) for patch in diffs.load(series)),
         *(Relies(WORKER, name, **facts(WORKER, FOREVER, "the worker's threads run this body on objects of ours")) for name in relies),
         *((wrap(ENGINE, "TemplateEngine.__init__", patches.template_engine_init, engine, plain),) if template_engine else ()),
         wrap(LOADER, "PluginLoader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),

@@ -27,7 +27,9 @@ LAYERS = {
     "archive": 1,
     "lookup": 1,
     "fetch": 1,
+    "body": 1,
     "diffs": 1,
+    "recompile": 1,
     "declare": 1,
     "versions": 1,
     "ledger": 2,
@@ -41,6 +43,7 @@ LAYERS = {
     "demo": 5,
     "report": 5,
     "verify": 5,
+    "show": 5,
     "cli": 6,
     "__main__": 6,
 }
