@@ -2,7 +2,7 @@
 
 Upstream constructs it, calls ``start``, asks ``is_alive`` until the slot is free, reads ``exitcode`` (anything but
 0 or None ends the run), ``pid`` (to pass signals on, from 2.19.4), calls ``terminate`` and, from 2.19, ``close``; answers
-to prompts go to ``worker_queue`` (from 2.15).
+to prompts go to ``worker_queue`` (from 2.15). The free strategy counts by ``_task`` how many hosts run a task with ``throttle``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class ReplyQueue:
 class Slot:
     """[controller] One host-task: a job of a persistent worker, or upstream's own forked worker."""
 
-    def __init__(self, start: Start, worker_id: int) -> None:
+    def __init__(self, start: Start, worker_id: int, task: Any = None) -> None:
         self._start = start
+        self._task = task
         self._busy = False
         self._crashed = False
         self._fork: Any = None

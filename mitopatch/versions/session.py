@@ -94,7 +94,7 @@ class Session:
         """What upstream gets for ``WorkerProcess(...)``."""
         arguments = {**dict(zip(PositionalFamily.parameters, args)), **kwargs}
         arguments["variable_manager"] = getattr(arguments["variable_manager"], "manager", arguments["variable_manager"])
-        return Slot(lambda slot: self._start(slot, arguments), arguments.get("worker_id", 0))
+        return Slot(lambda slot: self._start(slot, arguments), arguments.get("worker_id", 0), arguments["task"])
 
     # -- routes ---------------------------------------------------------------------------------------------------
 

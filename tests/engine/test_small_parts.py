@@ -119,8 +119,10 @@ class Process:
 
 def test_slot_of_a_persistent_worker() -> None:
     started: list[Slot] = []
-    slot = Slot(started.append, 3)
+    slot = Slot(started.append, 3, "task")
     assert not slot.is_alive()
+    # What the free strategy looks at to count the hosts that run a task with throttle.
+    assert slot._task == "task"
     slot.start()
     assert started == [slot]
     assert (slot.is_alive(), slot.exitcode, slot.pid, slot.worker_id, slot.forked) == (True, None, None, 3, False)
