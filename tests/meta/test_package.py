@@ -65,7 +65,11 @@ def names(path: Path) -> set[str]:
 def test_wheel_holds_what_it_should(wheel: Path) -> None:
     found = names(wheel)
     assert "mitopatch.pth" in found
-    assert "mitopatch/_patches/README.md" in found
+    patches = {
+        f"mitopatch/_patches/{path.relative_to(ROOT / 'patches').as_posix()}" for path in (ROOT / "patches").rglob("*") if path.is_file()
+    }
+    assert "mitopatch/_patches/README.md" in patches
+    assert {name for name in found if name.startswith("mitopatch/_patches/")} == patches
     assert {f"mitopatch/versions/fingerprints/{row.series}.json" for row in versions.SUPPORTED} <= found
     assert "mitopatch/demo_files/site.yml" in found
     assert {name.partition("/")[0] for name in found} == {"mitopatch", "mitopatch.pth", "mitopatch_autoload.py"}

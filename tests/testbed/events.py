@@ -64,7 +64,7 @@ UNORDERED = {"virtualization_tech_guest", "virtualization_tech_host", "all_ipv4_
 
 # Plain Ansible itself has two texts for one host that is not there: ssh may end before or after it is written to.
 UNREACHABLE = re.compile(
-    r"(?:Data could not be sent to remote host|Failed to connect to the host via ssh).*?(?=\", \"|\"\}|$)", re.MULTILINE
+    r"(?:Data could not be sent to remote host|Failed to connect to the host via ssh).*?(?=\", \"|\"\}|$)(?:\s+\Z)?", re.MULTILINE
 )
 
 # Texts: (what to look for, what stands there instead).
