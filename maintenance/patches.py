@@ -23,6 +23,7 @@ from maintenance import drift
 from mitopatch import body, diffs
 from mitopatch.body import Body
 from mitopatch.diffs import Hunk, Patch, Section
+from mitopatch.lookup import Lookup
 
 
 class Seen(NamedTuple):
@@ -53,10 +54,10 @@ def functions(wanted: Mapping[str, Sequence[str]]) -> dict[str, Function]:
     """[maintenance] Each target ``module:Symbol`` in all releases of the series that are given for it."""
     found = {target: Function({}, []) for target in wanted}
     for series in dict.fromkeys(name for names in wanted.values() for name in names):
-        for name in drift.releases(series):
-            release = drift.Release(drift.archive(name))
+        for lookup in drift.opened(drift.releases(series)):
+            name = lookup.archive.release
             for target in (target for target in wanted if series in wanted[target]):
-                here = _body(release, target)
+                here = _body(lookup, target)
                 if here is None:
                     found[target].without.append(name)
                 else:
@@ -64,11 +65,9 @@ def functions(wanted: Mapping[str, Sequence[str]]) -> dict[str, Function]:
     return found
 
 
-def _body(release: drift.Release, target: str) -> Optional[Body]:
-    module, _, symbol = target.partition(":")
-    file = release.module(module)
-    text = None if file is None else file.text(symbol)
-    return None if text is None else body.from_text(text)
+def _body(lookup: Lookup, target: str) -> Optional[Body]:
+    found = drift.looked_up(lookup, target)
+    return None if found is None or found.text is None else body.from_text(found.text)
 
 
 def spans(releases: Sequence[str], everything: Sequence[str]) -> str:
@@ -120,7 +119,7 @@ def refreshed(patch: Patch, bodies: Mapping[str, Seen]) -> tuple[list[Section], 
             made[known] = section.hunks
     sections: list[Section] = []
     for known in sorted(made, key=lambda known: everything.index(bodies[known].releases[0])):
-        runs = drift.spans([(release, "x" if release in bodies[known].releases else None) for release in everything])
+        runs = drift.spans([(release, "x") for release in bodies[known].releases])
         same = next((section for section in sections if section.hunks == made[known]), None)
         if same is None:
             sections.append(same := Section({}, made[known]))
@@ -229,7 +228,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return _refresh(path, series)
     with open(path, encoding="utf-8") as file:
         target = diffs.header_of(file.read().partition("\n---")[0])["Target"]
-    old = _body(drift.Release(drift.archive(options.release)), target)
+    old = _body(next(iter(drift.opened([options.release]))), target)
     if old is None:
         parser.error(f"ansible-core {options.release} has no {target}")
     if options.command == "edit":

@@ -10,7 +10,7 @@ from typing import Optional
 # Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
 HOOKED = "mitopatch_autoload" in sys.modules
 
-from mitopatch import __version__, demo, launch, release, report, settings, show, verify, versions  # noqa: E402 - see above
+from mitopatch import __version__, demo, launch, release, report, select, settings, show, verify, versions  # noqa: E402 - see above
 from mitopatch.errors import NotApplied  # noqa: E402
 
 
@@ -23,11 +23,12 @@ def _list() -> int:
     return 0
 
 
-def _show(series: str, diff: bool) -> int:
+def _show(series: str, diff: bool, wanted: Optional[str]) -> int:
     try:
         row = show.row_of(series)
-        bundle = show.bundle_of(row)
-        lines = list(show.differences(bundle, show.installed_source(row)) if diff else show.declarations(row, bundle))
+        bundle = select.bundle_of(row)
+        archive = None if not (diff or wanted) else verify.opened(wanted) if wanted else show.installed()
+        lines = list(show.differences(row, bundle, archive) if archive is not None else show.declarations(row, bundle))
     except NotApplied as refused:
         refused.reason.facts["outcome"] = "there is nothing to show"
         print(refused.reason.text, file=sys.stderr)
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = commands.add_parser("show", help="what is changed in one series, and why")
     shown.add_argument("series", metavar="SERIES", help="for example 2.16")
     shown.add_argument("--diff", action="store_true", help="the lines that source patches change in the installed ansible-core")
+    shown.add_argument("--release", metavar="RELEASE", help="the same in the text of another one: see verify")
     check = commands.add_parser(
         "verify",
         help="check every declaration against an ansible-core; exit code 1 if mitopatch would step aside, 2 if that cannot be told",
@@ -80,7 +82,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if options.command == "list":
         return _list()
     if options.command == "show":
-        return _show(options.series, options.diff)
+        return _show(options.series, options.diff, options.release)
     if options.command == "verify":
         return verify.installed() if options.release is None else verify.of(options.release)
     lines = report.status if options.command == "status" else report.doctor

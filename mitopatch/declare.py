@@ -15,8 +15,6 @@ from mitopatch.errors import NotApplied, Reason
 
 if TYPE_CHECKING:
     from mitopatch.diffs import Patch
-
-if TYPE_CHECKING:
     from mitopatch.lookup import Found
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -220,6 +218,18 @@ class Edit(Declaration):
         """[controller] Refuses what is no plain function, a body that the patch has no section for, and what does not compile."""
         try:
             self._made = (original, self._edited(original))
+        except NotApplied as refused:
+            return refused.reason
+        return None
+
+    def verify_source(self, found: Found, known: fingerprint.Known) -> Optional[Reason]:
+        """[cli, maintenance] Refuses a body that the patch has no section for."""
+        from mitopatch import body
+
+        if found.text is None:
+            return self.patch.misfit("its source text cannot be read")
+        try:
+            self.patch.apply(body.from_text(found.text))
         except NotApplied as refused:
             return refused.reason
         return None

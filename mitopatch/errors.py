@@ -47,8 +47,8 @@ TEXTS: dict[str, str] = {
     "Please report this with the output of 'mitopatch doctor'.",
     "MP135": "the demonstration needs the command ansible-playbook of this environment ({python}): {problem}.",
     "MP136": "Ansible cannot be started in this environment ({problem}), so mitopatch cannot tell what it would do here. Mend that first.",
-    "MP137": "the changed lines are shown in the text of an ansible-core {series}, and {found} is installed here: nothing is shown. "
-    "Ask in an environment that has ansible-core=={series}.*.",
+    "MP137": "the lines changed in {series} are shown in the text of an ansible-core {series}, and this is {found}: "
+    "there is nothing to show. Name a release with --release, for example --release {example}.",
     # 14x: source patches
     "MP140": "the patch {file} is damaged ({problem}): {outcome}. Reinstall mitopatch.",
     "MP141": "the patch {file} does not fit {target} ({problem}): {outcome}. Upgrade mitopatch; 'mitopatch doctor' prints a report.",

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
-import os
 import textwrap
 import tokenize
 from collections.abc import Iterator
-from typing import Callable, Optional
+from typing import Optional
 
 from mitopatch import body, release, versions
+from mitopatch.archive import Archive
 from mitopatch.declare import Bundle, Edit
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.fingerprint import SourceFile
-
-#: Gives the file of a module of some ansible-core by the module's dotted name; None if it has none.
-Source = Callable[[str], Optional[bytes]]
 
 
 def row_of(series: str) -> versions.Row:
@@ -26,17 +22,6 @@ def row_of(series: str) -> versions.Row:
         if row.series == series:
             return row
     raise NotApplied(Reason("MP133", found=series, range=versions.listed()))
-
-
-def bundle_of(row: versions.Row) -> Bundle:
-    """[cli] The bundle of a row. Raises NotApplied if a file of ours is damaged."""
-    try:
-        bundle: Bundle = importlib.import_module(row.module).BUNDLE
-    except NotApplied:  # a damaged patch has said so in its own words
-        raise
-    except Exception as error:
-        raise NotApplied(Reason("MP107", file=row.module, problem=f"{type(error).__name__}: {error}")) from error
-    return bundle
 
 
 def declarations(row: versions.Row, bundle: Bundle) -> Iterator[str]:
@@ -51,42 +36,29 @@ def declarations(row: versions.Row, bundle: Bundle) -> Iterator[str]:
             yield textwrap.fill(text, 120, initial_indent=f"  {label:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
-def installed_source(row: versions.Row) -> Source:
-    """[cli] The files of the installed ansible-core. Raises NotApplied if it is not of the series."""
+def installed() -> Archive:
+    """[cli] The installed ansible-core, as files. Raises NotApplied if there is none."""
     found = release.installed()
     if isinstance(found, Reason):
         raise NotApplied(found)
-    version = release.parse(found)
-    if isinstance(version, Reason) or release.series(version) != row.series:
-        raise NotApplied(Reason("MP137", series=row.series, found=found))
     spec = importlib.util.find_spec("ansible")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-
-    def read(module: str) -> Optional[bytes]:
-        stem = module.split(".")[1:]
-        for folder in folders:
-            for path in (os.path.join(folder, *stem) + ".py", os.path.join(folder, *stem, "__init__.py")):
-                if os.path.isfile(path):
-                    with open(path, "rb") as file:
-                        return file.read()
-        return None
-
-    return read
+    return Archive(next(iter(spec.submodule_search_locations or [""])) if spec is not None else "")
 
 
-def differences(bundle: Bundle, source: Source) -> Iterator[str]:
-    """[cli] One unified diff per source patch. Raises NotApplied if one does not fit."""
+def differences(row: versions.Row, bundle: Bundle, archive: Archive) -> Iterator[str]:
+    """[cli] The lines of `mitopatch show --diff`: a unified diff per source patch. Raises NotApplied if one does not fit the release."""
+    version = release.parse(archive.release)
+    if isinstance(version, Reason) or release.series(version) != row.series:
+        raise NotApplied(Reason("MP137", series=row.series, found=archive.release, example=row.newest))
     for declaration in bundle.declarations:
         if isinstance(declaration, Edit):
             try:
-                yield from _difference(declaration, source)
-            except (OSError, SyntaxError, UnicodeError, tokenize.TokenError) as error:
-                raise NotApplied(declaration.patch.misfit(f"{type(error).__name__}: {error}")) from error
+                yield from _difference(declaration, archive.module(declaration.module))
+            except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
+                raise NotApplied(Reason("MP152", found=archive.release, problem=f"{type(error).__name__}: {error}")) from error
 
 
-def _difference(edit: Edit, source: Source) -> Iterator[str]:
-    data = source(edit.module)
-    file = None if data is None else SourceFile(data)
+def _difference(edit: Edit, file: Optional[SourceFile]) -> Iterator[str]:
     found = None if file is None else file.definition(edit.name)
     if file is None or found is None:
         raise NotApplied(edit.patch.misfit("there is no such function"))

@@ -28,19 +28,20 @@ def installed() -> int:
 def of(wanted: str) -> int:
     """[cli] The same for a release number, wheel, sdist or directory, by reading its source only. Returns the exit code."""
     try:
-        archive = Archive(_path(wanted))
+        archive = opened(wanted)
         return _compare(archive)
     except NotApplied as refused:
         return _ended(refused.reason, "")
 
 
-def _path(wanted: str) -> str:
+def opened(wanted: str) -> Archive:
+    """[cli] The release that a number, wheel, sdist or directory stands for. Raises NotApplied."""
     if os.path.exists(wanted):
-        return wanted
+        return Archive(wanted)
     version = release.parse(wanted)
     if isinstance(version, Reason):
         raise NotApplied(Reason("MP150", found=wanted))
-    return fetch.fetch(str(version))
+    return Archive(fetch.fetch(str(version)))
 
 
 def _compare(archive: Archive) -> int:
