@@ -44,7 +44,6 @@ def test_plain_and_patched_agree(tmp_path: Path) -> None:
         if remote:
             bed.start()
         plain, patched = run("plain"), run("mitopatch")
-        print("CPU", plain.cpu, patched.cpu, plain.wall, patched.wall)
         assert_came_to_its_end(plain, remote, user)
         assert_same(plain, patched)
         assert_workers_did_the_work(plain, patched)
