@@ -22,8 +22,8 @@ def host_names(count: int) -> list[str]:
     return [f"h{number:02d}" for number in range(1, count + 1)]
 
 
-def write_inventory(directory: Path, bed: SshBed, count: int, extra: dict[str, Any] | None = None) -> Path:
-    """Write hosts (ini): groups web and db under dc, a host that refuses connections in group `gone`."""
+def write_inventory(directory: Path, bed: SshBed, count: int, extra: dict[str, Any] | None = None, near: int = 0) -> Path:
+    """Write hosts (ini): groups web and db under dc, `near` local ones, a host that refuses connections in group `gone`."""
     names = host_names(count)
     lines = []
     for name, address in zip(names, bed.addresses):
@@ -31,6 +31,7 @@ def write_inventory(directory: Path, bed: SshBed, count: int, extra: dict[str, A
     lines.append(f"h_gone ansible_host=127.0.0.1 ansible_port={bed.closed_port}")
     half = (count + 1) // 2
     lines += ["", "[web]", *names[:half], "", "[db]", *names[half:], "", "[dc:children]", "web", "db"]
+    lines += ["", "[near]", *(f"n{number:02d} ansible_connection=local" for number in range(1, near + 1))]
     lines += ["", "[gone]", "h_gone", "", "[web:vars]", "port_base=8000", "", "[all:vars]"]
     options = (
         f"-F none -o UserKnownHostsFile={bed.known_hosts} -o GlobalKnownHostsFile=/dev/null "

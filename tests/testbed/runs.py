@@ -134,6 +134,7 @@ class Bench:
         arm: Arm = "plain",
         *,
         hosts: int = 6,
+        near: int = 0,
         env: dict[str, str] | None = None,
         config: dict[str, dict[str, Any]] | None = None,
         variables: dict[str, Any] | None = None,
@@ -148,7 +149,7 @@ class Bench:
             (directory / name).mkdir()
         for name in ("targets", "async"):
             (directory / name).chmod(0o1777)
-        write_inventory(directory, self.bed, hosts, variables)
+        write_inventory(directory, self.bed, hosts, variables, near)
         settings = {section: dict(values) for section, values in (config or {}).items()}
         if arm == "mitopatch":
             settings.setdefault("defaults", {})["mitopatch"] = "on"
