@@ -54,7 +54,7 @@ class Archive:
         if found is None:
             return None
         if found not in self._files:
-            self._files[found] = SourceFile(self._sources[found])
+            self._files[found] = SourceFile(self._sources[found], found)
         return self._files[found]
 
     def package(self, name: str) -> str:

@@ -86,9 +86,10 @@ def _first_line(node: ast.stmt) -> int:
 class SourceFile:
     """[controller] One module file, parsed at most once, from which bodies and signatures are taken."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, name: str = "<unknown>") -> None:
         self.digest = of_file(data)
         self._data = data
+        self._name = name
         self._tree: Optional[ast.Module] = None
         self._found: Optional[dict[str, list[_Definition]]] = None
         self._lines: Optional[list[str]] = None
@@ -104,7 +105,7 @@ class SourceFile:
     def tree(self) -> ast.Module:
         """[controller] The syntax tree. Raises SyntaxError, UnicodeError."""
         if self._tree is None:
-            self._tree = ast.parse(self._data.decode("utf-8"))
+            self._tree = ast.parse(self._data.decode("utf-8"), self._name)
         return self._tree
 
     def _named(self, name: str) -> list[_Definition]:
