@@ -76,7 +76,7 @@ def test_source_that_this_python_cannot_read(tmp_path: Path) -> None:
     with pytest.raises(NotApplied) as refused:
         verdicts.of_release([Relies("ansible.base", "Root", **WORDS)], Known({}), lookup)
     assert refused.value.reason.code == "MP152"
-    assert "ansible/base.py, line 1" in refused.value.reason.text
+    assert "base.py, line 1" in refused.value.reason.text
 
 
 def test_aliases_are_part_of_what_is_checked() -> None:
