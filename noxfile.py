@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import os
+import subprocess
+from typing import Optional
+
 import nox
 
 nox.options.sessions = ["lint"]
@@ -15,10 +21,21 @@ def lint(session: nox.Session) -> None:
     session.run("tox", "run", "-e", "lint")
 
 
-@nox.session
+def _newest_python() -> Optional[str]:
+    """A Python that can read the source of every release; one of pyenv's too, which answers to its name only where it is selected."""
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for version in ("3.14", "3.13", "3.12"):
+        for name in (f"python{version}", *sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python"))):
+            with contextlib.suppress(OSError):
+                if subprocess.run([name, "-c", ""], check=False, capture_output=True).returncode == 0:
+                    return name
+    return None
+
+
+@nox.session(python=_newest_python())
 def drift(session: nox.Session) -> None:
     """Read every release anew and write the tables of fingerprints; nox -s drift -- --report 2.21 2.22, -- --check, -- 2.22."""
-    # Some ansible-core, because the bundles import one; the newest Python at hand can read the source of all of them.
+    # Some ansible-core, because the bundles import one; and a Python that can read the source of every release.
     session.install("pip", "ansible-core", ".")
     session.run("python", "-m", "maintenance.drift", *session.posargs)
 

@@ -8,11 +8,13 @@ The static counterpart of ``declare.Site``. Where a name is bound twice in one s
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional, Union
 
 from mitopatch import fingerprint
 from mitopatch.archive import Archive
+from mitopatch.errors import NotApplied, Reason
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Node = Union[ast.stmt, ast.alias]
@@ -36,7 +38,7 @@ class _Place(NamedTuple):
 
 
 class Lookup:
-    """[cli, maintenance] The names of one release. Asking raises SyntaxError or UnicodeError if a module is not for this Python."""
+    """[cli, maintenance] The names of one release."""
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
@@ -44,11 +46,16 @@ class Lookup:
         self._following: list[_Place] = []
 
     def find(self, module: str, name: str) -> Found:
-        """[cli, maintenance] The symbol. Raises LookupError that names the part which is not there."""
-        place = self._module(module)
-        for part in name.split("."):
-            place = self._member(place, part)
-        return self._found(place)
+        """[cli, maintenance] The symbol. Raises LookupError that names the part which is not there, NotApplied (MP152) if the source
+        is not for this Python."""
+        try:
+            place = self._module(module)
+            for part in name.split("."):
+                place = self._member(place, part)
+            return self._found(place)
+        except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise NotApplied(Reason("MP152", found=self.archive.release, problem=problem)) from error
 
     def _module(self, name: str) -> _Place:
         if self.archive.module(name) is None:

@@ -5,14 +5,13 @@ The word tells what changed; whether mitopatch steps aside for it is the declara
 
 from __future__ import annotations
 
-import tokenize
 from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, NamedTuple, Optional
 
 from mitopatch import fingerprint, ledger
 from mitopatch.declare import Bundle, Declaration
-from mitopatch.errors import NotApplied, Reason
+from mitopatch.errors import Reason
 from mitopatch.lookup import Found, Lookup
 from mitopatch.versions import aliases
 
@@ -45,10 +44,7 @@ def declarations(bundle: Bundle) -> tuple[Declaration, ...]:
 
 def of_release(wanted: Iterable[Declaration], known: fingerprint.Known, lookup: Lookup) -> list[Verdict]:
     """[cli, maintenance] The verdicts on a release that is not imported. Raises NotApplied (MP152) if its source is not for this Python."""
-    try:
-        return [_of_source(declaration, known, lookup) for declaration in wanted]
-    except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
-        raise NotApplied(Reason("MP152", found=lookup.archive.release, problem=f"{type(error).__name__}: {error}")) from error
+    return [_of_source(declaration, known, lookup) for declaration in wanted]
 
 
 def _of_source(declaration: Declaration, known: fingerprint.Known, lookup: Lookup) -> Verdict:
