@@ -6,16 +6,20 @@ So pip meets a backend of ours under the name setuptools, which hands over the m
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Optional
 
 from mitopatch.errors import NotApplied, Reason
 
 LONGEST = 900.0
+_PARTIAL = "partial-"
 _BACKEND = """\
 import email, os, shutil, sys
 
@@ -61,7 +65,8 @@ def _download(wanted: str, folder: str) -> str:
     if importlib.util.find_spec("pip") is None:
         raise NotApplied(Reason("MP155", found=wanted, python=sys.executable))
     os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as scratch:
+    _sweep(folder)
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as scratch:
         backend, target = os.path.join(scratch, "backend", "setuptools"), os.path.join(scratch, "target")
         os.makedirs(backend)
         for name, text in (("__init__.py", ""), ("build_meta.py", _BACKEND)):
@@ -86,6 +91,14 @@ def _download(wanted: str, folder: str) -> str:
         whole = os.path.join(folder, found[0])
         os.replace(os.path.join(target, found[0]), whole)
         return whole
+
+
+def _sweep(folder: str) -> None:
+    """Remove what downloads that were killed have left; one that is older than it may take is no longer under way."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # another download has just ended
+            if entry.name.startswith(_PARTIAL) and time.time() - entry.stat().st_mtime > LONGEST + 60:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _complaint(text: str) -> str:

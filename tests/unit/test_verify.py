@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import textwrap
+import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,18 @@ def test_download_is_kept_whole_and_private(monkeypatch: pytest.MonkeyPatch, tmp
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
     monkeypatch.setattr(fetch, "_download", lambda *arguments: pytest.fail("downloaded again"))
     assert fetch.fetch(RELEASE) == path
+
+
+def test_leavings_of_a_killed_download_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pretend(monkeypatch, tmp_path, "sys.exit(1)")
+    kept = tmp_path / "kept"
+    for name, age in (("partial-old", fetch.LONGEST + 3600), ("partial-under-way", 5.0), ("other", 1e6)):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "file").write_text("")
+        os.utime(kept / name, (time.time() - age,) * 2)
+    with pytest.raises(NotApplied):
+        fetch.fetch(RELEASE, str(kept))
+    assert sorted(os.listdir(kept)) == ["other", "partial-under-way"]
 
 
 @pytest.mark.parametrize(
