@@ -11,15 +11,16 @@ from typing import Optional
 # Looked at before anything of ours imports it: present means the .pth line ran when this interpreter started.
 HOOKED = "mitopatch_autoload" in sys.modules
 
-from mitopatch import __version__, demo, launch, release, report, settings, verify, versions  # noqa: E402 - see above
+from mitopatch import __version__, demo, launch, release, report, select, settings, verify, versions  # noqa: E402 - see above
 from mitopatch.errors import Reason  # noqa: E402
 
 
 def _list() -> int:
     found = release.installed()
+    mine = select.choose(found, "fallback").row if isinstance(found, str) else None
     print(f"{'series':8}{'status':10}{'tested releases':22}{'Pythons':24}mitogen")
     for row in versions.SUPPORTED:
-        here = "  <- installed here" if isinstance(found, str) and found.startswith(f"{row.series}.") else ""
+        here = "  <- installed here" if row is mine else ""
         print(f"{row.series:8}{row.status:10}{f'{row.oldest} to {row.newest}':22}{', '.join(row.pythons):24}{row.mitogen}{here}")
     return 0
 
