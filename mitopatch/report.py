@@ -11,7 +11,7 @@ from typing import Optional
 
 from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
 from mitopatch.declare import Relies, Replace
-from mitopatch.errors import NotApplied, Reason
+from mitopatch.errors import STOPPED, NotApplied, Reason
 from mitopatch.versions import probe
 
 
@@ -28,6 +28,9 @@ class Findings:
         self.setting = bootstrap.Setting(None, "")
         # Before anything of Ansible's is imported: what an import would give, and what it hides.
         self.notes = list(places())
+        if isinstance(self.release, Reason):
+            self.reason = self.release
+            return
         try:
             self.setting = bootstrap.decide(probe.config_file(), os.environ)
         except Exception as error:
@@ -93,6 +96,8 @@ def workers() -> str:
 def verdict(found: Findings, hooked: bool) -> str:
     """[cli] Would a run started here be accelerated? One sentence, the first obstacle named."""
     if found.reason is not None:
+        if settings.read("MITOPATCH_UNKNOWN") == "error":
+            found.reason.facts["outcome"] = STOPPED
         return f"no: {found.reason.text}"
     if found.setting.mode == "off":
         return f"no: {found.setting.source}"
