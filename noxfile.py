@@ -40,6 +40,13 @@ def drift(session: nox.Session) -> None:
     session.run("python", "-m", "maintenance.drift", *session.posargs)
 
 
+@nox.session(name="new-core")
+def new_core(session: nox.Session) -> None:
+    """Begin the support of a new ansible-core series: nox -s new-core -- 2.22."""
+    session.install("-e", ".", "ansible-core", "pip")
+    session.run("python", "-m", "maintenance.new_core", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure plain, mitogen_linear and mitopatch: nox -s bench -- --core 2.16 facts --rounds 10."""

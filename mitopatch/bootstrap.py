@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from mitopatch import hook, settings
 from mitopatch.autoload import WATCHED
-from mitopatch.errors import NotApplied, Reason
+from mitopatch.errors import STOPPED, NotApplied, Reason
 
 if TYPE_CHECKING:
     from mitopatch.autoload import Finder
@@ -161,8 +161,12 @@ def activate() -> Optional[Reason]:
     except Exception as error:
         _trace()
         run.reason = Reason("MP130", problem=f"{type(error).__name__}: {error}")
-    if run.reason is not None and refusal() is None:
+    if run.reason is None:
+        return None
+    if refusal() is None:
         say(run.reason)
+    else:
+        run.reason.facts["outcome"] = STOPPED
     return run.reason
 
 

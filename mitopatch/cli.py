@@ -16,9 +16,10 @@ from mitopatch.errors import NotApplied  # noqa: E402
 
 def _list() -> int:
     found = release.installed()
+    mine = select.choose(found, "fallback").row if isinstance(found, str) else None
     print(f"{'series':8}{'status':10}{'tested releases':22}{'Pythons':24}mitogen")
     for row in versions.SUPPORTED:
-        here = "  <- installed here" if isinstance(found, str) and found.startswith(f"{row.series}.") else ""
+        here = "  <- installed here" if row is mine else ""
         print(f"{row.series:8}{row.status:10}{f'{row.oldest} to {row.newest}':22}{', '.join(row.pythons):24}{row.mitogen}{here}")
     return 0
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 PLAIN = "this run is plain Ansible"
+STOPPED = "MITOPATCH_UNKNOWN=error stops this run before its first task"
 
 TEXTS: dict[str, str] = {
     # 1xx: which bundle, and may it be applied
     "MP101": "ansible-core {found} is not a release that mitopatch {version} has been tested with ({range}): {outcome}. "
-    "Upgrade mitopatch, or set MITOPATCH_UNKNOWN=nearest to try the closest bundle under the same checks.",
+    "Upgrade {remedy}, or set MITOPATCH_UNKNOWN=nearest to try the closest bundle under the same checks.",
     "MP102": "ansible-core {found} is not a supported release ({range}); MITOPATCH_UNKNOWN=nearest tries the bundle made for "
     "{series}, which is applied only if every check passes.",
     "MP103": "no ansible-core was found in this environment ({python}): there is nothing to make faster. "
@@ -33,6 +34,10 @@ TEXTS: dict[str, str] = {
     "MP113": "{target} was patched by somebody else after mitopatch, so mitopatch cannot be taken back: nothing was changed. "
     "Undo the other patch first.",
     "MP114": "the bundle for ansible-core {series} could not start ({problem}): {outcome}. 'mitopatch doctor' prints a report.",
+    "MP115": "{count} copies of ansible-core can be imported here: {used} counts, because it comes first; {hidden} is hidden behind it. "
+    "If that is not what you want, uninstall one or mend PYTHONPATH.",
+    "MP116": "the files of ansible-core call themselves {found}, its metadata {metadata} ({folder}): the files count, and they may be a "
+    "mixture. Uninstall ansible, ansible-base and ansible-core, then install one of them.",
     # 12x: what the user asked for
     "MP120": "{name}={found} ({source}) is not one of {wanted}: it is treated as '{used}'.",
     "MP121": "there is no strategy {found!r}; mitopatch knows mitopatch_linear, mitopatch_free and mitopatch_host_pinned.",

@@ -11,7 +11,7 @@ from typing import Optional
 
 from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
 from mitopatch.declare import Edit, Relies, Replace
-from mitopatch.errors import NotApplied, Reason
+from mitopatch.errors import STOPPED, NotApplied, Reason
 from mitopatch.versions import probe
 
 
@@ -26,6 +26,11 @@ class Findings:
         self.reason: Optional[Reason] = None
         self.states: list[tuple[ledger.Entry, str]] = []
         self.setting = bootstrap.Setting(None, "")
+        # Before anything of Ansible's is imported: what an import would give, and what it hides.
+        self.notes = list(places())
+        if isinstance(self.release, Reason):
+            self.reason = self.release
+            return
         try:
             self.setting = bootstrap.decide(probe.config_file(), os.environ)
         except Exception as error:
@@ -36,6 +41,7 @@ class Findings:
         except NotApplied as refused:
             self.reason = refused.reason
             return
+        self.release = self.opened.release
         book = self.opened.ledger
         try:
             self.reason = book.apply()
@@ -46,6 +52,25 @@ class Findings:
             self.reason.facts["found_release"] = self.opened.release
         self.states = [(entry, entry.state) for entry in book.entries]
         self.reason = self.reason or book.undo()
+
+
+def places() -> Iterator[Reason]:
+    """[cli] What makes it doubtful which ansible-core runs here: copies that hide one another, files and metadata that disagree."""
+    found = release.copies()
+    if not found:
+        return
+    shown = [f"{copy.text or 'one without a version'} in {copy.folder}" for copy in found]
+    if len(found) > 1:
+        yield Reason("MP115", count=len(found), used=shown[0], hidden=", ".join(shown[1:]))
+    for package in ("ansible-core", "ansible-base", "ansible"):
+        for described in importlib.metadata.distributions(name=package):
+            # The package "ansible" has held collections only since 2.10; before, it was what is ansible-core now.
+            if package == "ansible" and "ansible" not in (described.read_text("top_level.txt") or "").split():
+                continue
+            here = os.path.realpath(str(described.locate_file("ansible"))) == os.path.realpath(found[0].folder)
+            if here and not select.same_release(described.version, found[0].text):
+                named = f"{package} {described.version}"
+                yield Reason("MP116", found=found[0].text or "nothing", metadata=named, folder=found[0].folder)
 
 
 def _broken(error: BaseException) -> Reason:
@@ -71,6 +96,8 @@ def workers() -> str:
 def verdict(found: Findings, hooked: bool) -> str:
     """[cli] Would a run started here be accelerated? One sentence, the first obstacle named."""
     if found.reason is not None:
+        if settings.read("MITOPATCH_UNKNOWN") == "error":
+            found.reason.facts["outcome"] = STOPPED
         return f"no: {found.reason.text}"
     if found.setting.mode == "off":
         return f"no: {found.setting.source}"
@@ -83,7 +110,7 @@ def verdict(found: Findings, hooked: bool) -> str:
 
 def status(found: Findings, hooked: bool) -> Iterator[str]:
     """[cli] The lines of `mitopatch status`."""
-    shown = found.release if isinstance(found.release, str) else "none"
+    shown = (found.release or "no version") if isinstance(found.release, str) else "none"
     yield f"mitopatch      {__version__}, mitogen {_version('mitogen')}, wrapt {_version('wrapt')}"
     yield f"python         {platform.python_version()} ({sys.executable})"
     yield f"ansible-core   {shown}" + _distance(found)
@@ -93,8 +120,8 @@ def status(found: Findings, hooked: bool) -> Iterator[str]:
     yield f"active here    {verdict(found, hooked)}"
     if found.opened and found.opened.notice is not None:
         yield f"note           {found.opened.notice.text}"
-    for complaint in found.setting.complaints:
-        yield f"note           {complaint.text}"
+    for note in (*found.notes, *found.setting.complaints):
+        yield f"note           {note.text}"
     if found.states:
         yield ""
         yield "patches (applied and taken back in this process):"

@@ -44,7 +44,9 @@ def choose(found: str, unknown: Optional[str] = None) -> Choice:
     if (unknown or settings.read("MITOPATCH_UNKNOWN")) == "nearest":
         row = nearest(version)
         return Choice(row, None, Reason("MP102", found=found, range=versions.listed(), series=row.series))
-    return Choice(None, Reason("MP101", found=found, version=__version__, range=versions.listed()))
+    # No later mitopatch will support what is older than everything it supports.
+    remedy = "mitopatch" if Version(versions.SUPPORTED[0].series) <= version else "ansible-core"
+    return Choice(None, Reason("MP101", found=found, version=__version__, range=versions.listed(), remedy=remedy))
 
 
 def nearest(version: Version) -> versions.Row:
@@ -56,7 +58,22 @@ def nearest(version: Version) -> versions.Row:
 def beyond_tested(row: versions.Row, found: str) -> bool:
     """[cli] Is this release of a supported series outside the tested range? It is patched all the same if every check passes."""
     version = release.parse(found)
-    return not isinstance(version, Reason) and not Version(row.oldest) <= version <= Version(row.newest)
+    if isinstance(version, Reason):
+        return False
+    return not Version(row.oldest) <= _upstream(version) <= Version(row.newest)
+
+
+def same_release(one: str, other: str) -> bool:
+    """[cli] Do two texts name one upstream release, whatever a distribution put behind its number?"""
+    first, second = release.parse(one), release.parse(other)
+    if isinstance(first, Reason) or isinstance(second, Reason):
+        return one == other
+    return _upstream(first) == _upstream(second)
+
+
+def _upstream(version: Version) -> Version:
+    """A distribution's revision of a release is that release; a pre-release is not."""
+    return Version(version.public if version.is_prerelease else version.base_version)
 
 
 def requirements(row: versions.Row) -> Optional[Reason]:

@@ -41,6 +41,18 @@ SUPPORTED: tuple[Row, ...] = (
 
 
 def listed() -> str:
-    """[any process] The supported series as one phrase for a text: ``2.14, 2.16 and 2.19``."""
-    names = [row.series for row in SUPPORTED]
+    """[any process] The supported series as one phrase for a text: ``2.11, 2.14 to 2.17 and 2.19``; a gap is named by what is around it."""
+    runs: list[list[Row]] = []
+    for row in SUPPORTED:
+        if runs and _number(row) == _number(runs[-1][-1]) + 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    names: list[str] = []
+    for run in runs:
+        names += [f"{run[0].series} to {run[-1].series}"] if len(run) > 2 else [row.series for row in run]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _number(row: Row) -> int:
+    return int(row.series.rpartition(".")[2])

@@ -9,4 +9,10 @@ from mitopatch.versions.patches import Patches
 
 FAMILY = PositionalFamily()
 
-BUNDLE = Bundle("2.15", "2.15", bundle_declarations("2.15", Patches(FAMILY)))
+
+def declared(series: str) -> Bundle:
+    """The bundle of 2.15, 2.16, 2.17 or 2.18: they differ in bodies only."""
+    return Bundle(series, "2.15", bundle_declarations(series, Patches(FAMILY)))
+
+
+BUNDLE = declared("2.15")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from mitopatch.declare import Bundle
-from mitopatch.versions.declarations import bundle_declarations
-from mitopatch.versions.patches import Patches
-from mitopatch.versions.v2_15 import FAMILY
+from mitopatch.versions.v2_15 import declared
 
-BUNDLE = Bundle("2.16", "2.15", bundle_declarations("2.16", Patches(FAMILY)))
+BUNDLE = declared("2.16")

@@ -34,17 +34,23 @@ class Family221(KeywordFamily):
 
 FAMILY = Family221()
 
-BUNDLE = Bundle(
-    "2.21",
-    "2.21",
-    bundle_declarations(
+
+def declared(series: str) -> Bundle:
+    """The bundle of 2.21, or of a later series that differs in bodies only."""
+    return Bundle(
+        series,
         "2.21",
-        Patches(FAMILY),
-        worker_init=(*WORKER_INIT, "cliargs"),
-        get_vars=GET_VARS_219,
-        add_dynamic_host=("self", "host_info", "already_in_cache"),
-        add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
-        relies=("WorkerProcess._run", "WorkerProcess.run"),
-        template_engine=True,
-    ),
-)
+        bundle_declarations(
+            series,
+            Patches(FAMILY),
+            worker_init=(*WORKER_INIT, "cliargs"),
+            get_vars=GET_VARS_219,
+            add_dynamic_host=("self", "host_info", "already_in_cache"),
+            add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
+            relies=("WorkerProcess._run", "WorkerProcess.run"),
+            template_engine=True,
+        ),
+    )
+
+
+BUNDLE = declared("2.21")
