@@ -9,7 +9,7 @@ Everything follows from mitopatch/versions/__init__.py:SUPPORTED, so that no nam
 patch releases of a series without gaps, and tests/meta/test_matrix.py compares them with the fingerprints' table.
 
     python -m maintenance.environments           write the block of labels in tox.ini
-    python -m maintenance.environments newest    print the environments of a label, each with its Python
+    python -m maintenance.environments newest    print the environments of a label, each with its release and its Python
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
         for name in labels()[label]:
             found = environment(name)
             if found is not None:
-                print(name, f"python{found.python}")
+                print(name, found.row.newest if found.release.endswith(".*") else found.release, f"python{found.python}")
     return 0
 
 
