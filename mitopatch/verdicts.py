@@ -53,8 +53,8 @@ def _of_source(declaration: Declaration, known: fingerprint.Known, lookup: Looku
     except LookupError as error:
         return Verdict(declaration, GONE, _aside(Reason("MP110", target=declaration.key, problem=str(error)), lookup))
     reason = declaration.verify_source(found, known)
-    if reason is not None and reason.code == "MP109":
-        word = PARAMETERS
+    if reason is not None:
+        word = PARAMETERS if reason.code == "MP109" else BODY
     else:
         word = SAME if found.mark in known.symbols.get(declaration.key, ()) else BODY
     return Verdict(declaration, word, _aside(reason, lookup))
@@ -72,8 +72,8 @@ def of_entry(entry: ledger.Entry, known: fingerprint.Known) -> Verdict:
     code = "" if entry.reason is None else entry.reason.code
     if code == "MP110" or site is None:
         return Verdict(declaration, GONE, entry.reason)
-    if code == "MP109":
-        return Verdict(declaration, PARAMETERS, entry.reason)
+    if code in ("MP108", "MP109", "MP141"):
+        return Verdict(declaration, PARAMETERS if code == "MP109" else BODY, entry.reason)
     try:
         value = ledger.original(declaration.key)
     except KeyError:

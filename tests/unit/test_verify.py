@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from mitopatch import fetch, fingerprint, select, verdicts
+from mitopatch import diffs, fetch, fingerprint, select, verdicts
 from mitopatch.archive import Archive
 from mitopatch.cli import main
-from mitopatch.declare import Bundle, Declaration, Relies, Replace, StandIn, Wrap
+from mitopatch.declare import Bundle, Declaration, Edit, Relies, Replace, StandIn, Wrap
 from mitopatch.errors import NotApplied
 from mitopatch.fingerprint import Known
 from mitopatch.lookup import Lookup
@@ -42,6 +42,12 @@ def lookup(tmp_path: Path) -> Lookup:
     return Lookup(Archive(str(wheel(tmp_path, SOURCES))))
 
 
+def edit(name: str, of: str) -> Edit:
+    """A source patch for one body of a function: its second line."""
+    header = f"Target: {STRATEGY}:{name}\nWhy: a sample\nUpstream: none\nUndo-When: never\n---\n"
+    return Edit(diffs.parse("sample.patch", f"{header}Body: {fingerprint.of_source(of)}\n@@ -2,1 +2,1 @@\n-1\n+    return 2\n"))
+
+
 @pytest.mark.parametrize(
     ("declaration", "word", "code"),
     [
@@ -58,6 +64,9 @@ def lookup(tmp_path: Path) -> Lookup:
         (StandIn(STRATEGY, "Root", nothing, signature=("self", "one"), **WORDS), "parameters changed", "MP109"),
         (StandIn(STRATEGY, "time", nothing, signature=("self",), **WORDS), "parameters changed", "MP109"),
         (StandIn("ansible.nothing", "time", nothing, **WORDS), "gone", "MP110"),
+        (edit("Strategy.chosen", "def chosen(self):\n    return 1\n"), "body changed", None),
+        (edit("Strategy.run", "def run():\n    return 1\n"), "body changed", "MP141"),
+        (edit("time", "import time"), "body changed", "MP141"),
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
