@@ -40,10 +40,10 @@ def drift(session: nox.Session) -> None:
     session.run("python", "-m", "maintenance.drift", *session.posargs)
 
 
-@nox.session(name="new-core")
+@nox.session(name="new-core", python=_newest_python())
 def new_core(session: nox.Session) -> None:
     """Begin the support of a new ansible-core series: nox -s new-core -- 2.22."""
-    session.install("-e", ".", "ansible-core", "pip")
+    session.install("pip", "ansible-core", ".")
     session.run("python", "-m", "maintenance.new_core", *session.posargs)
 
 

@@ -26,7 +26,7 @@ from typing import NamedTuple, Optional
 from packaging.version import Version
 
 from maintenance import drift
-from mitopatch import fetch, select, verdicts, versions
+from mitopatch import diffs, fetch, select, verdicts, versions
 from mitopatch.archive import Archive
 from mitopatch.errors import NotApplied
 
@@ -41,6 +41,8 @@ from {head} import declared
 
 BUNDLE = declared("{series}")
 '''
+# requires-python in pyproject.toml
+OLDEST_PYTHON = Version("3.9")
 TABLE_STEPS = (
     "Where the package index can be reached: `python -m maintenance.drift {series}`, and the releases and Pythons of the row.",
     "`python -m maintenance.drift --report {base} {series}`: does {module} have to become a family head (parameters changed, gone)?",
@@ -56,7 +58,7 @@ STEPS = (
     "`tox` for the oldest and the newest release of {series}, on each Python of its row.",
     "Status `tested` in the row, `python -m maintenance.readme`, the demo's ansible-core in pyproject.toml, a line in CHANGELOG.md.",
 )
-PATCH_STEP = "`python -m maintenance.patches refresh` for each source patch; write the sections that it cannot carry over."
+PATCH_STEP = "`python -m maintenance.patches refresh {patch}`; write the sections that it cannot carry over (patches/README.md)."
 _ROW = re.compile(r'^    Row\("(\d+\.\d+)".*\n', re.MULTILINE)
 _WORD = re.compile(r"^(same|body changed|parameters changed|gone) +(\S+:\S+)$", re.MULTILINE)
 
@@ -75,11 +77,11 @@ class Plan(NamedTuple):
             _file(self.row): MEMBER.format(series=self.row.series, family=self.row.family, head=self.head.module),
             TABLE: with_row(TABLE.read_text(encoding="utf-8"), self.row),
         }
-        patches = ROOT / "patches" / self.base.series / "series"
-        if patches.exists():
+        patches = diffs.listed(self.base.series)
+        if patches:
             # A name without a folder is a patch of the base's own folder.
-            names = re.sub(r"(?m)^(?=[\w.-]+\.patch\b)", f"../{self.base.series}/", patches.read_text(encoding="utf-8"))
-            found[ROOT / "patches" / self.row.series / "series"] = names
+            names = [name if "/" in name else f"../{self.base.series}/{name}" for name in patches]
+            found[ROOT / "patches" / self.row.series / "series"] = "\n".join(names) + "\n"
         return found
 
 
@@ -120,7 +122,7 @@ def plan(series: str, releases: Sequence[str] = (), pythons: Sequence[str] = ())
     row = base._replace(
         series=series,
         module=f"{versions.__name__}.v{series.replace('.', '_')}",
-        pythons=tuple(pythons) or base.pythons,
+        pythons=tuple(python for python in pythons if Version(python) >= OLDEST_PYTHON) or base.pythons,
         oldest=releases[0] if releases else f"{series}.0",
         newest=releases[-1] if releases else f"{series}.0",
         status="preview",
@@ -172,10 +174,9 @@ def told(found: Sequence[Change], made: Plan) -> Iterator[str]:
 def left(found: Optional[Sequence[Change]], made: Plan) -> Iterator[str]:
     """[maintenance] The steps that remain, as CONTRIBUTING has them."""
     names = {"series": made.row.series, "base": made.base.series, "head": _file(made.head).name, "module": _file(made.row).name}
-    steps = [*(TABLE_STEPS if found is None else ()), *(HEAD_STEPS if any(change.breaks for change in found or ()) else ()), *STEPS]
-    if (ROOT / "patches" / made.base.series / "series").exists():
-        steps.insert(len(steps) - len(STEPS) + 1, PATCH_STEP)
-    for step in steps:
+    steps = [*(TABLE_STEPS if found is None else ()), *(HEAD_STEPS if any(change.breaks for change in found or ()) else ()), STEPS[0]]
+    steps += [PATCH_STEP.replace("{patch}", Path(name).stem) for name in diffs.listed(made.base.series)]
+    for step in [*steps, *STEPS[1:]]:
         yield step.format(**names)
 
 
@@ -184,6 +185,7 @@ def chores(series: str, fingerprints: bool) -> Iterator[list[str]]:
     if fingerprints:
         yield ["maintenance.drift", series]
     yield ["maintenance.readme"]
+    yield ["maintenance.environments"]
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
