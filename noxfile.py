@@ -47,6 +47,19 @@ def new_core(session: nox.Session) -> None:
     session.run("python", "-m", "maintenance.new_core", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Write what follows from the table of supported series into tox.ini; tests/meta/test_matrix.py says when."""
+    session.run("python3", "-m", "maintenance.environments", external=True)
+
+
+@nox.session(name="matrix-all")
+def matrix_all(session: nox.Session) -> None:
+    """Test every release and write docs/compatibility.*: nox -s matrix-all [-- --only 2.16 --jobs 4 --fresh]."""
+    session.install("tox", "tox-uv", "build")
+    session.run("python", "-m", "maintenance.matrix", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure plain, mitogen_linear and mitopatch: nox -s bench -- --core 2.16 facts --rounds 10."""

@@ -21,17 +21,17 @@ def tox_extend_envs() -> Iterable[str]:
 
 @impl
 def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
-    """Define the words in braces that tox.ini uses: {core}, {core_python} and {core_tests}."""
+    """Define the words in braces that tox.ini uses: {core}, {core_jinja2}, {core_python} and {core_tests}."""
     name = env_conf.name
-    core, base, tests = "", sys.executable, ""
     found = environments.environment(name)
-    if found is not None:
-        core, base, tests = found.release, f"python{found.python}", environments.SHORT if found.short else ""
-    elif name.startswith("core"):
-        raise HandledError(f"{name}: no such release of ansible-core, or not on this Python (see the head of tox.ini)")
-    elif name == "here":
-        row = environments.here(sys.version_info[:2])
-        core = f"{row.series}.*" if row else ""
-    env_conf.add_config("core", str, core, "ansible-core that is installed")
-    env_conf.add_config("core_python", str, base, "the Python that goes with it")
-    env_conf.add_config("core_tests", str, tests, "what is run where the command line names nothing")
+    if found is None and name.startswith("core"):
+        raise HandledError(f"{name}: no supported release of ansible-core, or not on this Python (see the head of tox.ini)")
+    row = environments.here(sys.version_info[:2]) if found is None else found.row
+    words = {
+        "core": f"{row.series}.*" if found is None else found.release,
+        "core_jinja2": environments.JINJA2.get(row.series, ""),
+        "core_python": sys.executable if found is None else f"python{found.python}",
+        "core_tests": environments.SHORT if found and found.short else "",
+    }
+    for word, value in words.items():
+        env_conf.add_config(word, str, value, f"what the name {name} means for tox.ini")

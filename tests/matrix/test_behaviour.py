@@ -56,7 +56,8 @@ def assert_came_to_its_end(plain: Run, remote: int, user: str) -> None:
     """Two runs that break off at the same place would agree as well."""
     assert plain.rc == 2, plain.stdout + plain.stderr
     stats = events.stats(plain.events)
-    assert {host for host, of_host in stats.items() if of_host["failures"] or of_host["unreachable"]} == {"born"}, plain.stdout
+    # Up to 2.13 a host whose unreachable delegate is ignored counts as unreachable itself, so that is not asked here.
+    assert {host for host, of_host in stats.items() if of_host["failures"]} == {"born"}, plain.stdout
     hosts = {f"h{number:02d}" for number in range(1, remote + 1)} | {f"n{number:02d}" for number in range(1, NEAR + 1)}
     assert set(stats) >= hosts
     for host in hosts:
