@@ -38,14 +38,14 @@ def _patch(release: str) -> int:
     return int(release.rpartition(".")[2])
 
 
-def page(results: Results) -> str:
-    """[maintenance] The text of compatibility.md."""
+def page(results: Results, version: str) -> str:
+    """[maintenance] The text of compatibility.md, for this version of mitopatch."""
     dates = sorted({found["date"] for found in results.values() if found})
     own = {name: found for name, found in results.items() if "-py" not in name}
     passed = sum(found is not None and found["result"] == "passed" for found in own.values())
     lines = [
         HEAD,
-        f"mitopatch {__version__}, run on {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else 'no day yet'}: "
+        f"mitopatch {version}, run on {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else 'no day yet'}: "
         f"{passed} of {len(own)} releases passed.",
         "",
         "| series | releases that passed | number | Pythons |",
@@ -83,7 +83,7 @@ def _exceptions(results: Results) -> list[str]:
 
 def write(folder: Path, state: str, results: Results) -> None:
     """[maintenance] Write both files."""
-    (folder / "compatibility.md").write_text(page(results), encoding="utf-8")
+    (folder / "compatibility.md").write_text(page(results, __version__), encoding="utf-8")
     about = "written by nox -s matrix-all; seconds are those of one environment, others running beside it"
     rows = [found if found else {"release": one.release, "python": one.python, "result": "not run"} for one, found in _pairs(results)]
     table = {"about": about, "mitopatch": __version__, "sources": state, "results": rows}
