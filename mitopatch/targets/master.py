@@ -182,6 +182,8 @@ class Master:
 
     def close(self) -> None:
         """Close all connections; targets end their interpreters at end-of-file."""
+        # Tasks that are cut off give their connections back to a service that has ended: no news for anybody.
+        logging.getLogger("ansible_mitogen").setLevel(logging.CRITICAL)
         self._broker.shutdown()
         self._broker.join()
 

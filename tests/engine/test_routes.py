@@ -116,7 +116,9 @@ def test_routes(local: Local) -> None:
     assert worker_tasks(patched) == wanted
     assert patched.values("stdout")["trace"] == {"h1": "of_h1", "h2": "of_h2"}
     looped = {host: [item["stdout"] for item in items] for host, items in patched.values("results")["trace in a loop"].items()}
-    assert looped == {host: ["[]", "[of the plugin]", "[]"] for host in ("h1", "h2")}
+    # Up to 2.12 upstream keeps the connection of a loop's first item.
+    second = "[of the plugin]" if series() >= (2, 13) else "[]"
+    assert looped == {host: ["[]", second, "[]"] for host in ("h1", "h2")}
     assert_same(plain, patched)
 
 
