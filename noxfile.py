@@ -49,8 +49,9 @@ def new_core(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def matrix(session: nox.Session) -> None:
-    """Write what follows from the table of supported series into tox.ini; tests/meta/test_matrix.py says when."""
-    session.run("python3", "-m", "maintenance.environments", external=True)
+    """Write what follows from the table of supported series into tox.ini and README.md; tests/meta says when."""
+    for name in ("environments", "readme"):
+        session.run("python3", "-m", f"maintenance.{name}", external=True)
 
 
 @nox.session(name="matrix-all")

@@ -55,8 +55,8 @@ STEPS = (
     "Read `python -m maintenance.drift --report {base} {series}` body by body, and say in the commit why the bundle is still right: "
     "the new table of fingerprints vouches for every body that it relies on.",
     'Add "{series}" to SUPPORTED in tests/conftest.py. It is kept by hand: a package that forgot a series would agree with itself.',
-    "`tox` for the oldest and the newest release of {series}, on each Python of its row.",
-    "Status `tested` in the row, `python -m maintenance.readme`, the demo's ansible-core in pyproject.toml, a line in CHANGELOG.md.",
+    "`tox -e core{series}`, the whole suite, and `nox -s matrix-all -- --only {series}`, every release and Python.",
+    "Status `tested` in the row, `nox -s matrix`, the demo's ansible-core in pyproject.toml, a line in CHANGELOG.md.",
 )
 PATCH_STEP = "`python -m maintenance.patches refresh {patch}`; write the sections that it cannot carry over (patches/README.md)."
 _ROW = re.compile(r'^    Row\("(\d+\.\d+)".*\n', re.MULTILINE)

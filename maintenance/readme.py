@@ -11,7 +11,7 @@ from pathlib import Path
 from mitopatch.versions import SUPPORTED, Row
 
 README = Path(__file__).parent.parent / "README.md"
-BEGIN = "<!-- BEGIN series, written by: python -m maintenance.readme -->"
+BEGIN = "<!-- BEGIN series, written by: nox -s matrix -->"
 END = "<!-- END series -->"
 
 
