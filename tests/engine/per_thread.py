@@ -19,8 +19,9 @@ def files(first: Any, second: Any) -> dict[str, bool]:
         descriptor, paths[name] = tempfile.mkstemp()
         os.close(descriptor)
         loader._tempfiles.add(paths[name])
-    with contextlib.suppress(RuntimeError):  # 2.11 deletes the file, and then stumbles over its own set
-        first.cleanup_all_tmp_files()
+    for _ in range(3):  # 2.11 deletes one file, and then stumbles over its own set
+        with contextlib.suppress(RuntimeError):
+            first.cleanup_all_tmp_files()
     return {name: os.path.exists(path) for name, path in paths.items()}
 
 
