@@ -6,8 +6,9 @@
 
 What one environment does stands in tox.ini: tox makes it (packages come from uv's or pip's cache) and runs it, several at a
 time. A result is kept in .cache/matrix under the digest of the sources, so that a run that was interrupted goes on where it
-was, and a change of the package or of these tests starts over; so does --fresh. The files, docs/compatibility.md and .json, are
-written from all results of the same digest at hand; a release without one is listed as not run.
+was, and a change of the package or of these tests starts over; so does --fresh. A failure is kept like a pass: --fresh --only NAME
+runs it again. The files, docs/compatibility.md and .json, are written from all results of the same digest at hand; a release
+without one is listed as not run.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Runner:
         self.timeout = timeout
         self.folder.mkdir(parents=True, exist_ok=True)
         self.running: set[subprocess.Popen[str]] = set()
+        self.stopped = False
         self.wheel = self._wheel()
 
     def _wheel(self) -> Path:
@@ -127,7 +129,8 @@ class Runner:
         return process.returncode, output
 
     def stop(self) -> None:
-        """[maintenance] End every environment that is under way."""
+        """[maintenance] End every environment that is under way; what it looks like then is not a result."""
+        self.stopped = True
         for process in list(self.running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
@@ -141,6 +144,8 @@ class Runner:
         # The default of tox.ini, said again: arguments of our own replace it.
         tests = [*shlex.split(environments.SHORT), f"--junitxml={xml}"]
         code, output = self._python("tox", "run", "-e", one.name, *options, "--", *tests)
+        if self.stopped:
+            raise KeyboardInterrupt
         found = {
             "release": one.release,
             "python": one.python,
@@ -236,10 +241,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="run also what has a result")
     parser.add_argument("--report", action="store_true", help="run nothing, write the files")
     options = parser.parse_args(arguments)
+    # A shell that starts us in the background has SIGINT ignored, and every test below would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     state = digest()
     chosen = wanted(options.only)
     if not options.report:
-        _run(chosen if options.fresh else [one for one in chosen if kept(one, state) is None], options, state)
+        # An interpreter may have come since.
+        done = {one for one in chosen if (kept(one, state) or {"result": "skipped"})["result"] != "skipped"}
+        _run(chosen if options.fresh else [one for one in chosen if one not in done], options, state)
     results = {one.name: kept(one, state) for one in wanted([])}
     compatibility.write(ROOT / "docs", state, results)
     failed = [name for name, found in results.items() if found and found["result"] == "failed"]
