@@ -45,6 +45,7 @@ SOURCES = (
 )
 TIMEOUT = 900.0
 NEEDED = {"sshd": "openssh-server", "ssh": "openssh-client", "sudo": "sudo"}
+CUT_OFF = "cut off"
 ABOUT = """
 import importlib.metadata, json, platform
 print(json.dumps({"interpreter": platform.python_version(), "mitogen": importlib.metadata.version("mitogen")}))
@@ -123,7 +124,8 @@ class Runner:
         try:
             output = process.communicate(timeout=self.timeout)[0]
         except subprocess.TimeoutExpired:
-            output = f"{_end(process)}\nno end after {self.timeout:.0f} s"
+            # A result, and not something that was cut off: hence no signal as the code.
+            return 1, f"{_end(process)}\nno end after {self.timeout:.0f} s"
         finally:
             self.running.discard(process)
         return process.returncode, output
@@ -146,6 +148,9 @@ class Runner:
         code, output = self._python("tox", "run", "-e", one.name, *options, "--", *tests)
         if self.stopped:
             raise KeyboardInterrupt
+        if code < 0:
+            # tox answers every failure of its own or of the tests with an exit code: this says nothing about the release.
+            return {"python": one.python, "result": CUT_OFF, "why": f"tox was killed by signal {-code}", "seconds": 0}
         found = {
             "release": one.release,
             "python": one.python,
@@ -233,7 +238,7 @@ def _last_words(output: str) -> str:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """[maintenance] The command. Returns 1 if a release failed."""
+    """[maintenance] The command. Returns 1 if a release failed or was cut off."""
     parser = argparse.ArgumentParser(prog="maintenance.matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="environments side by side (default: one a core)")
@@ -246,24 +251,29 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     state = digest()
     chosen = wanted(options.only)
+    cut: list[str] = []
     if not options.report:
         # An interpreter may have come since.
         done = {one for one in chosen if (kept(one, state) or {"result": "skipped"})["result"] != "skipped"}
-        _run(chosen if options.fresh else [one for one in chosen if one not in done], options, state)
+        cut = _run(chosen if options.fresh else [one for one in chosen if one not in done], options, state)
     results = {one.name: kept(one, state) for one in wanted([])}
     compatibility.write(ROOT / "docs", state, results)
     failed = [name for name, found in results.items() if found and found["result"] == "failed"]
     print(f"{sum(found is not None for found in results.values())} of {len(results)} have a result, failed: {', '.join(failed) or 'none'}")
-    return int(bool(failed))
+    if cut:
+        print(f"killed from outside, to be run again: {', '.join(cut)}")
+    return int(bool(failed or cut))
 
 
-def _run(todo: Sequence[environments.Environment], options: argparse.Namespace, state: str) -> None:
+def _run(todo: Sequence[environments.Environment], options: argparse.Namespace, state: str) -> list[str]:
+    """Run these; return the names of those that somebody else killed, which have no result."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = [package for name, package in NEEDED.items() if shutil.which(name, path=path) is None]
     if missing:
         raise SystemExit(f"the matrix needs {', '.join(missing)}: without them a part of it would not be proved")
+    cut: list[str] = []
     if not todo:
-        return
+        return cut
     # The ends of each series first: what is wrong with a series shows there soonest.
     ends = {release for row in SUPPORTED for release in (row.newest, row.oldest)}
     todo = sorted(todo, key=lambda one: one.release not in ends)
@@ -273,12 +283,14 @@ def _run(todo: Sequence[environments.Environment], options: argparse.Namespace, 
         try:
             for number, future in enumerate(concurrent.futures.as_completed(waiting), 1):
                 found = future.result()
+                cut += [waiting[future].name] if found["result"] == CUT_OFF else []
                 words = [found["result"], found.get("code", ""), f"{found['seconds']} s", found.get("why", "")]
                 print(f"{number}/{len(todo)} {waiting[future].name} (Python {found['python']}):", *filter(None, words), flush=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
             raise
+    return cut
 
 
 if __name__ == "__main__":
