@@ -109,7 +109,9 @@ def test_all_in_flight(bench: Bench, bundle_active: str) -> None:
     assert set(lost_hosts(finished)) == mine
     assert victim not in now.values(), now
     summary = events.stats(finished.events)
-    assert all(summary[host]["ok"] == (3 if host in mine else TASKS + 2) for host in owners), summary
+    # Plain 2.11 to 2.13 too: hosts without errors miss the first task after clear_host_errors has forgiven others.
+    missed = 1 if bundle_active in ("2.11", "2.12", "2.13") else 0
+    assert all(summary[host]["ok"] == (3 if host in mine else TASKS + 2 - missed) for host in owners), summary
     later = events.worker_pids(finished.events)
     assert all(later[host] == {pid} for host, pid in owners.items() if pid != victim), "the others stay where they are"
     assert all(len(later[host]) == 2 and later[host] - {victim} <= set(now.values()) for host in mine), later
