@@ -61,6 +61,13 @@ def matrix_all(session: nox.Session) -> None:
     session.run("python", "-m", "maintenance.matrix", *session.posargs)
 
 
+@nox.session(python=_newest_python())
+def parity(session: nox.Session) -> None:
+    """Run ansible-core's own integration targets plain and through mitopatch: nox -s parity -- 2.16 [targets...]; as root."""
+    session.install("packaging", "uv")
+    session.run("python", "-m", "maintenance.parity", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure plain, mitogen_linear and mitopatch: nox -s bench -- --core 2.16 facts --rounds 10."""
