@@ -6,9 +6,16 @@ import contextlib
 import glob
 import os
 import subprocess
+import sys
 from typing import Optional
 
 import nox
+
+# nox runs this file by its path.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from maintenance.realcontent.contents import CONTENTS
+from mitopatch.versions import SUPPORTED
 
 nox.options.sessions = ["lint"]
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -79,3 +86,25 @@ def bench(session: nox.Session) -> None:
         del arguments[place : place + 2]
     session.install(".", f"ansible-core{core}", "psutil")
     session.run("python", "-m", "tests.bench", *arguments)
+
+
+def _after(option: str, default: str) -> str:
+    """The word after this option on the command line: a session's Python must be known before it begins."""
+    return sys.argv[sys.argv.index(option) + 1] if option in sys.argv[:-1] else default
+
+
+#: The `ansible` package that brings this series and its collections.
+ANSIBLE = {"2.14": 7, "2.15": 8, "2.16": 9, "2.17": 10, "2.18": 11, "2.19": 12, "2.20": 13, "2.21": 14}
+SERIES = _after("--series", "2.16")
+
+
+@nox.session(python=next((row.pythons[1] for row in SUPPORTED if row.series == SERIES), None))
+def real(session: nox.Session) -> None:
+    """Run a public role set on Debian chroots, plain and patched, as root: nox -s real -- debops [--series 2.16 --hosts 1 --check]."""
+    arguments = list(session.posargs)
+    if "--series" in arguments:
+        place = arguments.index("--series")
+        del arguments[place : place + 2]
+    requirements = {name: CONTENTS[name].requirements for name in arguments if name in CONTENTS}
+    session.install(".", f"ansible=={ANSIBLE[SERIES]}.*", "psutil", *(more for found in requirements.values() for more in found))
+    session.run("python", "-m", "maintenance.realcontent", *arguments)
