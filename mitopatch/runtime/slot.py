@@ -7,7 +7,22 @@ to prompts go to ``worker_queue`` (from 2.15). The free strategy counts by ``_ta
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, Optional
+
+
+def write_out() -> None:
+    """[controller] Write out what was printed so far, as upstream's fork does here (multiprocessing.util._flush_std_streams).
+
+    Up to 2.18 upstream's display does not, so a reader behind a pipe would see a task's lines tasks later, and what a plugin
+    prints in a worker would stand before them. An error of the pipe is raised where upstream's fork would raise it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError):  # closed, or none
+            continue
+
 
 #: Starts the task somewhere: returns nothing, calls the slot back.
 Start = Callable[["Slot"], None]
@@ -34,6 +49,7 @@ class Slot:
 
     def start(self) -> None:
         """Dispatch the task (upstream: ``WorkerProcess.start``)."""
+        write_out()
         self._busy = True
         self._start(self)
 

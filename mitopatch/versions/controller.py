@@ -105,4 +105,9 @@ class Controller(ControllerSeam):
         display.warning(message)
 
     def enter_worker(self, channel: Any, registry: Any) -> Any:
+        # The fork happened under fork_guard, and its `with` never ends here: from 2.15 whoever prints on another thread
+        # would wait for this one for ever.
+        lock = getattr(display, "_lock", None)
+        if lock is not None:
+            lock.release()
         return work().Worker(self, channel, registry)

@@ -16,7 +16,7 @@ from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
 from mitopatch.targets.actions import MITOGEN_ACTIONS
-from mitopatch.versions import threads
+from mitopatch.versions import process_wide, threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
@@ -58,6 +58,8 @@ def acting(action: type) -> None:
     prepared = threads.current_task()
     if prepared is not None:
         prepared.repeatable = getattr(sys.modules.get(action.__module__), "__file__", None) in _upstream_files(action.__module__)
+        if not prepared.repeatable and process_wide.concerns(action):
+            hand_back(f"action plugin of {action.__module__}")
 
 
 def _upstream_files(module: str) -> tuple[str, ...]:

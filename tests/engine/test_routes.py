@@ -492,3 +492,72 @@ def test_an_action_runs_once_though_its_host_is_unreachable(local: Local) -> Non
     assert (plain.directory / "targets" / "count").read_text() == "x"
     assert plain.rc == patched.rc == 4
     assert (patched.directory / "targets" / "count").read_text() == "x"
+
+
+PROCESS_WIDE = {
+    "action_plugins/alters.py": """
+import os, sys
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        os.environ["ALTERED"] = "yes"
+        os.umask(0o077)
+        os.chdir("/")
+        print("altered", task_vars["inventory_hostname"])
+        return dict(super().run(tmp, task_vars), worker_pid=os.getpid(), cwd=os.getcwd())
+""",
+    "action_plugins/prints.py": """
+import os, sys
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        print("printed for", task_vars["inventory_hostname"], flush=True)
+        sys.stderr.write("written for %s\\n" % task_vars["inventory_hostname"])
+        return dict(super().run(tmp, task_vars), worker_pid=os.getpid(), path=os.environ.get("PATH"))
+""",
+    "site.yml": play(
+        """
+- name: alters
+  alters:
+- name: left as it was
+  debug:
+    msg: "{{ lookup('env', 'ALTERED') }} {{ lookup('pipe', 'pwd; umask; echo $ALTERED') }}"
+- name: prints
+  prints:
+"""
+    ),
+}
+
+
+def test_process_wide(local: Local) -> None:
+    """A plugin that changes its process has one of its own; one that only prints stays on a thread, and its words come out."""
+    plain, patched = local.both(PROCESS_WIDE, timeout=240)
+    assert plain.rc == 0, plain.text
+    assert worker_tasks(patched) == {"alters": False, "prints": True}
+    if series() < (2, 19):  # since then a warning
+        assert plain.stdout.count("printed for") == patched.stdout.count("printed for") == 2
+        assert plain.stderr.count("written for") == patched.stderr.count("written for") == 2
+    assert_same(plain, patched)
+
+
+ALTERS = (
+    "os.environ['A'] = 'b'", "os.environ.update(x)", "del os.environ['x']", "os.chdir(x)", "os.umask(0)", "sys.stdout = x",
+    "signal.alarm(1)", "contextlib.redirect_stdout(x)", "input('x')", "sys.exit(1)", "display.prompt('x')", "self._display.prompt_until(x)",
+)  # fmt: skip
+KEEPS = (
+    "os.environ['A'] == 'b'", "os.environ.get('A')", "x = os.environ['A']", "dict(os.environ, a=1)", "os.environ.copy()", "os.path.x",
+    "sys.stdout.write(x)", "get_input(", "self.input(x)",
+)  # fmt: skip
+
+
+def test_signs_of_process_wide() -> None:
+    """What counts as changing the process in a plugin's text, and what only reads."""
+    pytest.importorskip("ansible")
+    from mitopatch.versions import process_wide
+
+    assert [text for text in ALTERS if not process_wide._SIGNS.search(text)] == []
+    assert [text for text in KEEPS if process_wide._SIGNS.search(text)] == []
