@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import pickle  # nosec B403 - both ends are one program over an inherited socket pair
 from collections.abc import Hashable
+from types import MappingProxyType
 from typing import Any, Callable, Optional
 
 NameOf = Callable[[Any], Optional[Hashable]]
@@ -43,6 +44,11 @@ def _new(number: int, cls: type) -> Any:
     obj: Any = object.__new__(cls)
     _active.objects[number] = obj
     return obj
+
+
+def _read_only(mapping: dict[Any, Any]) -> Any:
+    # The class itself cannot be pickled: it is not in builtins, where it says it is.
+    return MappingProxyType(mapping)
 
 
 def _set_state(obj: Any, state: dict[str, Any]) -> None:
@@ -132,6 +138,9 @@ class _Shipper(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type):
             return NotImplemented
+        if type(obj) is MappingProxyType:
+            # A role that has been compared with another one keeps what it was compared by, in such mappings.
+            return _read_only, (dict(obj),)
         registry = self._registry
         number = registry.number(obj)
         if number is not None:

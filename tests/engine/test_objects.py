@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Hashable, Iterator
+from types import MappingProxyType
 from typing import Any, Optional
 
 import pytest
@@ -265,3 +266,14 @@ def test_over_a_fork(sides: Sides) -> None:
         process.kill()
         process.join(10)
         ours.close()
+
+
+def test_read_only_mappings_arrive() -> None:
+    """Roles have them (``Role._hash``) once they have been compared; what is shared in them stays shared."""
+    sides = Sides()
+    parent = Node(name="parent")
+    child = Node(name="child", kept=MappingProxyType({"parent": parent, "from": MappingProxyType({"tasks": "main"})}))
+    arrived = sides.ship([parent, child])
+    assert type(arrived[1].kept) is MappingProxyType
+    assert arrived[1].kept["parent"] is arrived[0]
+    assert dict(arrived[1].kept["from"]) == {"tasks": "main"}

@@ -248,6 +248,32 @@ def test_what_changes_after_the_workers_have_started(local: Local) -> None:
     assert patched.values("said")["late : late_module"]["added_2"] == "late added_2 default"
 
 
+ROLES = {
+    "site.yml": """
+- hosts: all
+  gather_facts: false
+  roles:
+    - {role: outer, mark: one}
+    - {role: outer, mark: two}
+    - {role: inner, mark: three}
+""",
+    "roles/outer/meta/main.yml": "dependencies: [{role: inner, by: outer}]\n",
+    "roles/outer/tasks/main.yml": "- name: outer\n  meet:\n- debug: {msg: '{{ mark }}'}\n",
+    "roles/inner/tasks/main.yml": "- name: inner\n  meet:\n- debug: {msg: '{{ by | default(mark) }}'}\n",
+}
+
+
+def test_roles_that_upstream_compares(local: Local) -> None:
+    """A dependency, or a second use of a role, makes upstream compare roles and keep what it compared: no reason to fork."""
+    plain, patched = local.both(ROLES)
+    assert plain.rc == 0, plain.text
+    assert patched.rc == 0, patched.text
+    assert_same(plain, patched)
+    found = worker_tasks(patched)
+    assert found
+    assert all(found.values()), found
+
+
 VARS_PLUGIN = {
     "site.yml": play(
         """
