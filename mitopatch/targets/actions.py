@@ -2,20 +2,94 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
+
+import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
 import ansible_mitogen
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
+import mitogen.core
 from ansible_mitogen.utils import unsafe
+
+from mitopatch.targets import onboard, planner
+
+LOG = logging.getLogger(__name__)
 
 
 class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[misc]
     """Mixed into every action class whose task runs over a Mitogen connection."""
 
+    #: Whether this action has a module run the upstream way at the moment.
+    _upstream_way = False
+    #: Whether the module that is being run may have done something; set by `planner`.
+    module_begun = False
+
+    def _execute_module(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("wrap_async"):
+            self.module_begun = False
+            try:
+                return super()._execute_module(*args, **kwargs)
+            except planner.Upstream as why:
+                LOG.debug("%r: the upstream way (%s)", self, why)
+            except TypeError:  # ansible_mitogen does not know the type of a parameter
+                if self.module_begun:
+                    raise
+        return self._execute_module_upstream(*args, **kwargs)
+
+    def _execute_module_upstream(self, *args: Any, **kwargs: Any) -> Any:
+        """Upstream's own ``_execute_module``: AnsiballZ or a file, started by a command over Mitogen's connection."""
+        self._upstream_way = True
+        try:
+            return self._upstream()._execute_module(*args, **kwargs)
+        finally:
+            self._upstream_way = False
+
+    def _upstream(self) -> Any:
+        """Upstream's methods, behind ansible_mitogen's."""
+        return super(ansible_mitogen.mixins.ActionModuleMixin, self)
+
+    def _configure_module(self, *args: Any, **kwargs: Any) -> Any:
+        return self._upstream()._configure_module(*args, **kwargs)
+
+    def _is_pipelining_enabled(self, *args: Any, **kwargs: Any) -> Any:
+        return self._upstream()._is_pipelining_enabled(*args, **kwargs)
+
+    def _set_temp_file_args(self, module_args: dict[str, Any], wrap_async: bool) -> None:
+        """Upstream's own are right: ``remote_tmp`` may be a variable, which ansible_mitogen does not read."""
+
+    def _new_tmp_path(self) -> str:
+        name = f"ansible-tmp-{time.time()}-{os.getpid()}-{random.getrandbits(48)}"
+        return str(unsafe.cast(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))).rstrip("/") + "/" + name
+
+    def module_tmpdir(self) -> Optional[str]:
+        """The temporary directory that upstream would make for the file of a new-style module now; None if for none."""
+        if self._connection._shell.tmpdir is not None or self._is_pipelining_enabled("new", False):
+            return None
+        return self._new_tmp_path()
+
+    def _make_tmp_path(self, *args: Any, **kwargs: Any) -> Any:
+        if self._upstream_way:
+            return self._upstream()._make_tmp_path(*args, **kwargs)
+        path = self._remote_expand_user(self._new_tmp_path())
+        chain = self._connection.get_chain()
+        if os.path.dirname(path) == self._connection.get_good_temp_dir():
+            chain.call_no_reply(os.mkdir, path, 0o700)  # made and tried when the connection was
+        else:
+            try:
+                path = chain.call(onboard.make_directory, path)
+            except mitogen.core.CallError:
+                return self._upstream()._make_tmp_path(*args, **kwargs)
+        self._connection._shell.tmpdir = path
+        return path
+
     def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("process_result", None)  # from 2.21; for PowerShell, which Mitogen's targets do not run
         # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
         if kwargs.get("chdir") is not None:
             kwargs["chdir"] = unsafe.cast(kwargs["chdir"])

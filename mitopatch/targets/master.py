@@ -13,6 +13,8 @@ import resource
 import threading
 from typing import Any, Callable
 
+import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
+
 import ansible_mitogen.connection
 import ansible_mitogen.loaders
 import ansible_mitogen.logging
@@ -25,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions
+from mitopatch.targets import actions, planner
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ LOG = logging.getLogger(__name__)
 SERVICE_THREADS = 8
 #: File descriptors that one target may need at its worst moment (streams, standard error, a latch).
 DESCRIPTORS_PER_HOST = 12
+#: What runs modules on the targets.
+ONBOARD = "mitopatch.targets.onboard"
 
 
 class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[misc]
@@ -41,6 +45,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
     It answers the waiting callers before it records the answer; a caller in between would connect a second time.
     One lock per set of parameters closes that gap: other targets connect meanwhile.
     """
+
+    ALWAYS_PRELOAD = (*ansible_mitogen.services.ContextService.ALWAYS_PRELOAD, ONBOARD)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,6 +72,7 @@ class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: igno
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._scan_lock = threading.Lock()
+        self._paths: dict[Any, str] = {}
 
     @classmethod
     def name(cls) -> str:
@@ -74,8 +81,12 @@ class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: igno
 
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def scan(self, **kwargs: Any) -> Any:
-        """See the base class."""
+        """See the base class, which knows modules by name only: roles and playbooks have different ones of one name."""
+        key = (kwargs["module_name"], kwargs["search_path"])
         with self._scan_lock:
+            if self._paths.setdefault(key, kwargs["module_path"]) != kwargs["module_path"]:
+                self._paths[key] = kwargs["module_path"]
+                self._cache.pop(key, None)
             return super().scan(**kwargs)
 
 
@@ -123,6 +134,7 @@ class Master:
         self.router = mitogen.master.Router(broker=self._broker, max_message_size=ansible_mitogen.process.MAX_MESSAGE_SIZE)
         self.myself = self.router.myself()
         ansible_mitogen.process._setup_responder(self.router.responder)
+        self.router.responder.whitelist_prefix("mitopatch")
         self._pool = mitogen.service.get_or_create_pool(size=SERVICE_THREADS, router=self.router)
         for service in (
             mitogen.service.FileService,
@@ -134,12 +146,17 @@ class Master:
         ansible_mitogen.process.set_worker_model(_Model(self))
 
     def install(
-        self, connection: Any, on_connect: Callable[[], None], on_failure: Callable[[], Any], on_action: Callable[[type], None]
+        self,
+        connection: Any,
+        modules: planner.Modules,
+        on_connect: Callable[[], None],
+        on_failure: Callable[[], Any],
+        on_action: Callable[[type], None],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
 
-        ``connection`` replaces ``connection_loader.get_with_context``; ``on_connect`` is told that a task has reached its
-        target, ``on_failure`` that Mitogen could not connect (it may raise HandBack),
+        ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
+        ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect (it may raise HandBack),
         ``on_action`` that an action plugin of some class begins.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
@@ -158,25 +175,28 @@ class Master:
             return result
 
         ansible_mitogen.connection.Connection._connect_stack = connect_stack
+        # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
+        ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
         actions.tell(on_action)
-        self._no_terminal_for_local()
+        planner.install(modules)
+        self._terminal_where_upstream_has_one()
 
     @staticmethod
-    def _no_terminal_for_local() -> None:
-        # Plain Ansible's local connection has no terminal; ansible_mitogen gives every command one, as ssh does: a script's
-        # output would have carriage returns, and its errors ssh's last words.
-        upstream = ansible_mitogen.connection.Connection.exec_command
-
+    def _terminal_where_upstream_has_one() -> None:
+        # ansible_mitogen gives every command a terminal, as ssh does for some: its output has carriage returns, and its
+        # errors ssh's last words.
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
-            if self.transport != "local":
-                return upstream(self, cmd, in_data, sudoable, mitogen_chdir)
-            return self.get_chain().call(
+            tty = self.transport in ("ssh", "smart") and not in_data and sudoable and _use_tty(self)
+            rc, stdout, stderr = self.get_chain().call(
                 ansible_mitogen.target.exec_command,
                 cmd=unsafe.cast(cmd),
                 in_data=unsafe.cast(in_data),
                 chdir=mitogen_chdir or self.get_default_cwd(),
-                emulate_tty=False,
+                emulate_tty=tty,
             )
+            if tty:
+                stderr += b"Shared connection to %s closed.\r\n" % str(self._play_context.remote_addr).encode()
+            return rc, stdout, stderr
 
         ansible_mitogen.connection.Connection.exec_command = exec_command
 
@@ -186,6 +206,13 @@ class Master:
         logging.getLogger("ansible_mitogen").setLevel(logging.CRITICAL)
         self._broker.shutdown()
         self._broker.join()
+
+
+def _use_tty(connection: Any) -> bool:
+    try:
+        return bool(connection.get_option("use_tty"))
+    except KeyError:
+        return True  # its default
 
 
 def _raise_file_limit(hosts: int) -> None:

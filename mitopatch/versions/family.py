@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Optional
 
 from mitopatch.versions import copies, streams
 
@@ -14,6 +14,10 @@ class Family(abc.ABC):
 
     #: Whether each process of upstream's keeps book of the warnings it has shown (see `warned`).
     keeps_books = False
+    #: The module that words the exceptions of modules on the target; none where the interpreter's traceback is all there is.
+    module_loader: Optional[str] = None
+    #: The package in which AnsiballZ puts modules that belong to none.
+    nameless_modules = "ansible.modules"
 
     @abc.abstractmethod
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
@@ -78,6 +82,9 @@ class PositionalFamily(Family):
 
 class KeywordFamily(Family):
     """From 2.19: workers are constructed by keyword, leave the terminal, and run a task in an ambient context."""
+
+    module_loader = "ansible.module_utils._internal._ansiballz._loader"
+    nameless_modules = "ansible.legacy"
 
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 
+from ansible import constants
 from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
 
@@ -74,9 +75,11 @@ def connection_failed() -> None:
         hand_back("connection failed")
 
 
-def install(master: Any) -> None:
+def install(master: Any, modules: Any) -> None:
     """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
-    master.install(connection=connection_wrapper(master), on_connect=touched, on_failure=connection_failed, on_action=acting)
+    master.install(
+        connection=connection_wrapper(master), modules=modules, on_connect=touched, on_failure=connection_failed, on_action=acting
+    )
     get_become = plugin_loader.become_loader.get
 
     def become(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -92,11 +95,12 @@ def connection_wrapper(master: Any) -> Any:
     upstream = plugin_loader.connection_loader.get_with_context
     names: dict[str, Any] = {}
 
-    def upstream_name(name: str) -> Any:
+    def upstream_name(name: str, short: str) -> Any:
         # Upstream tells the resolved name of the plugin as the task's connection (TaskExecutor, from 2.19), and for a
         # loop over delegates goes on with it (2.21): it must be that of the plugin which Mitogen's stands for.
         if name not in names:
             names[name] = getattr(upstream(name, class_only=True).object, "ansible_name", None)
+            _give_options(short)
         return names[name]
 
     def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -105,14 +109,23 @@ def connection_wrapper(master: Any) -> Any:
             hand_back(f"become user {args[0].become_user}")
         if short in master.connections:
             found = upstream("mitogen_" + short, *args, **kwargs)
-            if found.object is not None and not kwargs.get("class_only") and upstream_name(name) is not None:
-                found.object.ansible_name = upstream_name(name)
+            if found.object is not None and not kwargs.get("class_only") and upstream_name(name, short) is not None:
+                found.object.ansible_name = upstream_name(name, short)
             return found
         if not short.startswith("mitogen_") and not kwargs.get("class_only"):
             hand_back(f"connection {name}")
         return upstream(name, *args, **kwargs)
 
     return get_with_context
+
+
+def _give_options(short: str) -> None:
+    """Give Mitogen's plugin the options of upstream's, such as ``pipelining``, if it has none of its own."""
+    config = constants.config
+    if not config.get_configuration_definitions("connection", f"mitogen_{short}"):
+        config.initialize_plugin_configuration_definitions(
+            "connection", f"mitogen_{short}", config.get_configuration_definitions("connection", short)
+        )
 
 
 def unprivileged(play_context: Any) -> bool:

@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import copies, facts, plugin_lock, replay, routes, threads
+from mitopatch.versions import copies, facts, modules, plugin_lock, replay, routes, threads
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Worker(WorkerSeam):
         self._take_state(controller.state)
         self.family.start(self)
         self.master = master.Master(len(self.inventory.hosts))
-        routes.install(self.master)
+        routes.install(self.master, modules.Modules(self.family.module_loader, self.family.nameless_modules))
 
     # -- the replica ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,210 @@
+"""[target] Runs new-style modules inside Mitogen's interpreter as AnsiballZ would have run them in one of their own.
+
+Mitogen sends this file to targets, so every Python for which a supported release has modules (from 2.7) must be able to
+read it: no annotations here. What cannot be made right inside a long-lived interpreter is answered with "again": the
+worker then has the module run the upstream way (targets/actions.py). That is said only before the module has read its
+parameters, or where it asks for a new start itself (respawn), so nothing is done twice.
+"""
+
+import io
+import os
+import resource
+import sys
+import tempfile
+
+import ansible.module_utils.basic as basic
+import ansible_mitogen.runner
+import mitogen.core
+
+RESPAWN = "ansible.module_utils.common.respawn"
+TRACEBACK = "ansible.module_utils._internal._traceback"
+
+#: Key of the answer that asks for the upstream way.
+AGAIN = "mitopatch_again"
+
+#: What `basic` remembers of a module's parameters before there was a module.
+_NO_PARAMETERS = getattr(basic, "_PARSED_MODULE_ARGS", None)
+
+
+class Again(BaseException):
+    """The module must be run the upstream way; not an Exception, which modules catch."""
+
+
+class _State(object):
+    #: Whether the running module has read its parameters: from then on it may have done something.
+    begun = False
+
+
+def _respawn(*args, **kwargs):
+    # Upstream starts another interpreter with the module's payload on disk and lets it write the result to our stdout.
+    raise Again("respawn")
+
+
+def _load_params(upstream):
+    def load_params(*args, **kwargs):
+        _State.begun = True
+        return upstream(*args, **kwargs)
+
+    return load_params
+
+
+basic._load_params = _load_params(basic._load_params)
+
+
+class Output(io.TextIOWrapper):
+    """Standard output of a module: unlike StringIO it has a ``buffer`` for bytes."""
+
+    def __init__(self):
+        io.TextIOWrapper.__init__(self, io.BytesIO(), encoding="utf-8", errors="surrogateescape", newline="\n")
+
+    def getvalue(self):
+        """All that was written, as the controller would decode it."""
+        self.flush()
+        return self.buffer.getvalue().decode("utf-8", "surrogateescape")
+
+
+class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
+    """ansible_mitogen's runner with what AnsiballZ's wrapper and loader add."""
+
+    def __init__(self, loader=None, open_files=0, tmpdir=None, **kwargs):
+        """See the worker's planner.
+
+        `loader`: upstream's module that words exceptions (from 2.19); `open_files`: soft limit for the module, 0 for none;
+        `tmpdir`: where upstream would have put the module's file and told it so, None if it would have used a pipe.
+        """
+        ansible_mitogen.runner.NewStyleRunner.__init__(self, **kwargs)
+        self.loader = loader
+        self.open_files = open_files
+        self.tmpdir = tmpdir
+        self.limit = None
+
+    def get_temp_dir(self):
+        """The directory of the module's file, as the module sees it; with a pipe there is none."""
+        return self.args.get("_ansible_tmpdir") or os.path.join(tempfile.gettempdir(), "ansible_payload_%s" % os.getpid())
+
+    def _make_tmpdir(self):
+        if self.tmpdir is None:
+            return
+        try:
+            path = self._temp_dir = make_directory(self.tmpdir)
+            name = "AnsiballZ_" + os.path.basename(self.path)
+            os.close(os.open(os.path.join(path, name), os.O_CREAT | os.O_WRONLY, 0o700))
+        except EnvironmentError:
+            raise Again("temporary directory")
+        self.args["_ansible_tmpdir"] = path
+
+    def _setup_imports(self):
+        # The base class imports all that the module may need, before it detaches. We do not detach, and an import that
+        # fails may be one that the module does without.
+        if RESPAWN in self.module_map["builtin"]:
+            respawn = mitogen.core.import_module(RESPAWN)
+            respawn.respawn_module = respawn.probe_interpreters_for_module = _respawn
+
+    def _setup_module_utils_globals(self):
+        ansible_mitogen.runner.NewStyleRunner._setup_module_utils_globals(self)
+        _State.begun = False
+        if hasattr(basic, "_PARSED_MODULE_ARGS"):
+            basic._PARSED_MODULE_ARGS = _NO_PARAMETERS
+        traceback = sys.modules.get(TRACEBACK)
+        if traceback is not None:
+            traceback._module_tracebacks_enabled_events = None
+
+    def setup(self):
+        """See the base class."""
+        self._make_tmpdir()
+        ansible_mitogen.runner.NewStyleRunner.setup(self)
+        if sys.version_info[0] > 2:
+            sys.stdout, sys.stderr = Output(), Output()
+        self._set_limit()
+
+    def _set_limit(self):
+        # Source: _ansiballz_main.
+        if self.open_files:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            wanted = min(hard, self.open_files)
+            if wanted != soft:
+                try:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                except ValueError:
+                    return
+                self.limit = (soft, hard)
+
+    def revert(self):
+        """See the base class."""
+        if self.limit is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self.limit)
+        ansible_mitogen.runner.NewStyleRunner.revert(self)
+
+    def _get_code(self):
+        code = self._code_by_path.get(self.path)
+        if code is None:
+            # Where AnsiballZ's archive has it: from 2.19 a deprecation is the plugin's in whose file it was called.
+            root = os.path.dirname(os.path.dirname(sys.modules["ansible"].__file__))
+            name = os.path.join(root, *self.py_module_name.split(".")) + ".py"
+            try:
+                code = self._code_by_path[self.path] = compile(self.source, name, "exec", 0, True)
+            except SyntaxError:
+                raise Again("syntax error")
+        return code
+
+    def _run_code(self, code, mod):
+        mod._module_fqn = self.py_module_name
+        try:
+            try:
+                ansible_mitogen.runner.NewStyleRunner._run_code(self, code, mod)
+                if self.loader:
+                    raise RuntimeError("New-style module did not handle its own exit.")
+            except ImportError:
+                if not _State.begun:
+                    raise Again("import")
+                raise
+        except SystemExit as exc:
+            raise SystemExit(_status(exc.code))
+        except Exception as exc:
+            if not self.loader:
+                raise
+            # Prints the result and leaves.
+            mitogen.core.import_module(self.loader)._handle_exception(exc, basic._ANSIBLE_PROFILE)
+
+
+def _status(code):
+    # What the interpreter makes of sys.exit's argument.
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write("%s\n" % (code,))
+    return 1
+
+
+@mitogen.core.takes_econtext
+def run_module(kwargs, econtext):
+    """Stands for ansible_mitogen.target.run_module, for new-style modules."""
+    del kwargs["runner_name"]
+    runner = NewStyleRunner(econtext=econtext, **mitogen.core.Kwargs(kwargs))
+    try:
+        return runner.run()
+    except Again as exc:
+        return {AGAIN: mitogen.core.to_text(exc.args[0])}
+
+
+def make_directory(path):
+    """Make a directory for temporary files, and those above it, for our user alone; its whole path."""
+    path = os.path.expandvars(os.path.expanduser(path))
+    before = os.umask(0o077)
+    try:
+        if not os.path.isdir(os.path.dirname(path)):
+            os.makedirs(os.path.dirname(path))
+        os.mkdir(path)
+    finally:
+        os.umask(before)
+    return mitogen.core.to_text(path)
+
+
+def is_interpreter(path):
+    """Whether a script with this interpreter in its first line would run in one like ours."""
+    in_venv = getattr(sys, "base_prefix", sys.prefix) != sys.prefix
+    try:
+        return path == sys.executable or (not in_venv and os.path.samefile(path, sys.executable))
+    except OSError:
+        return False

@@ -1,0 +1,143 @@
+"""[worker] Which modules run inside Mitogen's interpreter (onboard.py), and which the upstream way: AnsiballZ over the same connection.
+
+Inside: new-style Python modules that start as any other would in that interpreter. The upstream way: modules of the other styles,
+which need a process of their own anyway; with a serialization profile or embedded files; with `module_utils` of the
+user's in Ansible's own package, which would stay loaded; and those for which `onboard` answers "again".
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, NamedTuple, Optional, Protocol
+
+import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
+
+import ansible_mitogen._modifiers
+import ansible_mitogen.planner
+import ansible_mitogen.target
+
+from mitopatch.targets import onboard
+
+LOG = logging.getLogger(__name__)
+
+
+class Modules(Protocol):
+    """[worker] What ansible-core knows of modules (versions/modules.py)."""
+
+    #: Upstream's module that words exceptions on the target; None before 2.19.
+    loader: Optional[str]
+
+    def path(self, action: Any, name: str) -> Optional[str]:
+        """The file of a module as this task finds it; None if there is none."""
+
+    def full_name(self, path: str, name: str) -> str:
+        """The name under which AnsiballZ runs a module."""
+
+    def first_line(self, source: bytes) -> tuple[Optional[str], list[str]]:
+        """Interpreter and arguments in the first line of a module."""
+
+    def open_files(self, action: Any, variables: dict[str, Any]) -> int:
+        """The limit of open files that a module gets; 0 for none."""
+
+    def special(self, source: bytes) -> bool:
+        """Whether only AnsiballZ can prepare this module."""
+
+
+class Upstream(Exception):
+    """[worker] This module has to run the upstream way; nothing was done yet that could not be done again."""
+
+
+class _Plan(NamedTuple):
+    inside: bool
+    interpreter: Optional[str] = None
+
+
+class NewStylePlanner(ansible_mitogen.planner.NewStylePlanner):  # type: ignore[misc]
+    """ansible_mitogen's planner, for our runner."""
+
+    def get_kwargs(self) -> dict[str, Any]:
+        """See the base class."""
+        inv = self._inv
+        return {
+            **super().get_kwargs(),
+            "py_module_name": _modules.full_name(inv.module_path, inv.module_name),
+            "loader": _modules.loader,
+            "open_files": _modules.open_files(inv.action, inv.task_vars),
+            "tmpdir": inv.action.module_tmpdir(),
+        }
+
+
+_modules: Modules
+_plans: dict[str, _Plan] = {}
+_same_interpreter: dict[tuple[int, str], bool] = {}
+
+
+def install(modules: Modules) -> None:
+    """Put `invoke` in place of ansible_mitogen's."""
+    global _modules
+    _modules = modules
+    ansible_mitogen.planner.invoke = invoke
+    ansible_mitogen.target.run_module = onboard.run_module
+
+
+def _plan(invocation: Any) -> _Plan:
+    source = invocation.get_module_source()
+    path = invocation.module_path
+    if ansible_mitogen.planner.BinaryPlanner.detect(path, source) or not NewStylePlanner.detect(path, source) or _modules.special(source):
+        return _Plan(False)
+    interpreter, arguments = _modules.first_line(source)
+    if arguments:
+        return _Plan(False)
+    if "ansible_collections" in path:
+        ansible_mitogen.planner._load_collections(invocation)
+    modified = ansible_mitogen._modifiers.apply_ansible_module_modifiers(invocation.module_name, source)
+    if modified != source:
+        invocation._overridden_sources[path] = modified
+    return _Plan(True, None if interpreter is None or os.path.basename(interpreter) == "python" else interpreter)
+
+
+def _runs_here(invocation: Any, interpreter: str) -> bool:
+    """Whether the interpreter that a module names itself is the one that Mitogen runs in."""
+    if f"ansible_{os.path.basename(interpreter)}_interpreter" in invocation.task_vars:
+        return False
+    key = (invocation.connection.context.context_id, interpreter)
+    if key not in _same_interpreter:
+        _same_interpreter[key] = invocation.connection.get_chain().call(onboard.is_interpreter, interpreter)
+    return _same_interpreter[key]
+
+
+def invoke(invocation: Any) -> Any:
+    """Run a module inside Mitogen's interpreter; raises Upstream. Stands for ansible_mitogen.planner.invoke."""
+    found = _modules.path(invocation.action, invocation.module_name)
+    if found is None:
+        raise Upstream("not found")
+    if invocation.module_args.get("_ansible_keep_remote_files"):
+        raise Upstream("the user wants the files")
+    path = invocation.module_path = str(found)
+    plan = _plans.get(path)
+    if plan is None:
+        plan = _plans[path] = _plan(invocation)
+    if not plan.inside or (plan.interpreter is not None and not _runs_here(invocation, plan.interpreter)):
+        raise Upstream("style")
+    planner = NewStylePlanner(invocation)
+    try:
+        custom = planner.get_module_map()["custom"]
+    except SyntaxError as exc:
+        raise Upstream("syntax error") from exc
+    if any(name.startswith("ansible.module_utils.") for name, _path, _is_package in custom):
+        raise Upstream("module_utils")
+    try:
+        arguments = planner.get_kwargs()
+    except Exception as exc:  # a parameter that is not for JSON, a limit that cannot be templated
+        raise Upstream("parameters") from exc
+    if planner.should_fork():
+        invocation.action.module_begun = True
+        response = ansible_mitogen.planner._invoke_isolated_task(invocation, planner)
+    else:
+        ansible_mitogen.planner._propagate_deps(invocation, planner, invocation.connection.context)
+        invocation.action.module_begun = True
+        response = invocation.connection.get_chain().call(onboard.run_module, kwargs=arguments)
+    if onboard.AGAIN in response:
+        raise Upstream(response[onboard.AGAIN])
+    return invocation.action._postprocess_response(response)

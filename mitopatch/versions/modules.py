@@ -1,0 +1,56 @@
+"""[worker] What ansible-core knows of a module before it runs: where it is, how it starts, under which limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Optional
+
+from ansible import constants
+from ansible.executor import module_common
+from ansible.plugins.loader import module_loader
+
+_LIMIT = "PYTHON_MODULE_RLIMIT_NOFILE"
+#: A serialization profile of its own (from 2.19), embedded files (from 2.21): AnsiballZ prepares these.
+_SPECIAL = re.compile(rb"^METADATA\b|\bEmbedManager\b", re.MULTILINE)
+
+
+class Modules:
+    """See mitopatch.targets.planner.Modules."""
+
+    def __init__(self, loader: Optional[str], nameless: str) -> None:
+        """``nameless``: the package of modules that belong to none, in which AnsiballZ puts them."""
+        self.loader = loader
+        self._nameless = nameless
+        self._limit = constants.config.get_config_value(_LIMIT)
+        self._limit_names = [entry["name"] for entry in constants.config.get_configuration_definition(_LIMIT).get("vars", ())]
+
+    def path(self, action: Any, name: str) -> Optional[str]:
+        # As ActionBase._configure_module.
+        found = module_loader.find_plugin_with_context(name, "", collection_list=action._task.collections)
+        path: Optional[str] = found.plugin_resolved_path if found.resolved else None
+        return path
+
+    def full_name(self, path: str, name: str) -> str:
+        # As module_common._find_module_utils.
+        try:
+            return str(module_common._get_ansible_module_fqn(path))
+        except ValueError:
+            return f"{self._nameless}.{name}"
+
+    def first_line(self, source: bytes) -> tuple[Optional[str], list[str]]:
+        interpreter, arguments = module_common._extract_interpreter(source)
+        return interpreter, list(arguments)
+
+    def open_files(self, action: Any, variables: dict[str, Any]) -> int:
+        # As module_common._find_module_utils.
+        if action._task.delegate_to:
+            variables = variables.get("ansible_delegated_vars", {}).get(action._task.delegate_to, variables)
+        limit = self._limit
+        if any(name in variables for name in self._limit_names):
+            limit = constants.config.get_config_value(_LIMIT, variables=variables)
+        if not isinstance(limit, int):
+            limit = action._templar.template(limit)
+        return int(limit)  # not a class of ansible-core's, which a target cannot unpickle
+
+    def special(self, source: bytes) -> bool:
+        return _SPECIAL.search(source) is not None

@@ -1,0 +1,13 @@
+"""Modules run inside Mitogen's interpreter, or the upstream way where that would show: plain and patched agree."""
+
+from __future__ import annotations
+
+from testbed.compare import assert_same
+from testbed.runs import Bench
+
+
+def test_agrees(bench: Bench, bundle_active: str) -> None:
+    """How modules start, fail and answer."""
+    plain, patched = (bench.run(["modules.yml"], arm, hosts=2, near=1) for arm in ("plain", "mitopatch"))
+    assert plain.rc == 0, plain.stdout + plain.stderr
+    assert_same(plain, patched)

@@ -1,0 +1,48 @@
+#!/usr/bin/python
+"""A module that does what few modules do; `way` says what."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"way": {"type": "str", "required": True}, "value": {"type": "raw"}, "dir": {"type": "path"}},
+        supports_check_mode=True,
+    )
+    way = module.params["way"]
+    if way == "crash":
+        raise ValueError("as asked")
+    if way == "silent":
+        sys.exit(3)
+    if way == "no_exit":
+        return
+    if way == "words":
+        sys.stdout.write("not JSON\n")
+        sys.exit("last words")
+    if way == "bytes":
+        sys.stdout.buffer.write(b'{"changed": false, "from": "bytes"}')
+        sys.exit(0)
+    if way == "deprecate":
+        module.deprecate("an odd thing", version="9.9999")
+        module.warn("an odd warning")
+    if way == "limit":
+        import resource
+
+        module.exit_json(soft=resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if way == "tmp":
+        names = sorted(os.listdir(module.params["dir"]))
+        module.exit_json(
+            directories=[name.rsplit("-", 3)[0] for name in names],
+            files=sorted(os.listdir(os.path.join(module.params["dir"], names[0]))) if names else [],
+            mine=module.tmpdir.startswith(module.params["dir"] + "/"),
+        )
+    module.exit_json(way=way, value=module.params["value"], kind=type(module.params["value"]).__name__)
+
+
+if __name__ == "__main__":
+    main()
