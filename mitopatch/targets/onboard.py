@@ -12,10 +12,10 @@ import resource
 import sys
 import tempfile
 
-import ansible.module_utils.basic as basic
 import ansible_mitogen.runner
 import mitogen.core
 
+basic = ansible_mitogen.runner.ansible.module_utils.basic
 RESPAWN = "ansible.module_utils.common.respawn"
 TRACEBACK = "ansible.module_utils._internal._traceback"
 
