@@ -13,7 +13,7 @@ def main():
     module = AnsibleModule(argument_spec={"interpreter": {"type": "path", "required": True}})
     if not has_respawned():
         respawn_module(module.params["interpreter"])
-    module.exit_json(again=has_respawned(), executable=sys.executable, main=sys.modules["__main__"]._module_fqn)
+    module.exit_json(again=has_respawned(), executable=sys.executable)
 
 
 if __name__ == "__main__":
