@@ -35,6 +35,13 @@ SWITCHES: tuple[Switch, ...] = (
     Switch("MITOPATCH_WORKERS", (), "", "number of worker processes; default: one per CPU core this process may use"),
     Switch("MITOPATCH_FORK_ACTIONS", (), "", "comma-separated actions that always run in a process of their own, as in plain Ansible"),
     Switch("MITOPATCH_PIDFILE", (), "", "a file to which each worker that starts appends a line 'worker INDEX PID'"),
+    Switch(
+        "MITOPATCH_CHECK",
+        ("0", "1", "all"),
+        "0",
+        "compare the variables of every host-task between worker and controller and stop at a difference; 1 looks behind hostvars "
+        "for up to 16 hosts, all for any number. Slow: for tests",
+    ),
     Switch("MITOPATCH_DEBUG", ("0", "1"), "0", "print tracebacks of mitopatch's own failures on stderr"),
 )
 _BY_NAME = {switch.name: switch for switch in SWITCHES}

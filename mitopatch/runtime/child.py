@@ -28,6 +28,9 @@ from mitopatch.runtime.states import LEAVE_SECONDS
 
 LOG = logging.getLogger(__name__)
 
+#: Why a job is handed back whose variables could not be computed.
+VARIABLES = "its variables"
+
 #: More threads than any sane `forks`; a thread is made only when all others are busy.
 MAX_THREADS = 5000
 
@@ -118,7 +121,7 @@ def _take(channel: frames.Channel, seam: WorkerSeam, threads: ThreadPoolExecutor
     except Exception as exc:
         # Upstream computes the variables in the controller and lets an error end the play there: let it do so.
         LOG.debug("job %d handed back", job.number, exc_info=True)
-        _hand_back(channel, job.number, f"its variables: {type(exc).__name__}")
+        _hand_back(channel, job.number, f"{VARIABLES}: {type(exc).__name__}")
         return
     threads.submit(_run, channel, seam, job.number, prepared)
 

@@ -27,6 +27,7 @@ HANDBACK = 18  # nothing was done for this job yet: the controller must fork it
 CRASHED = 19  # the job ended without a result
 READY = 20  # the worker has become one
 FAILED = 21  # it could not; the reason
+DIGESTS = 22  # MITOPATCH_CHECK: digests of what a job sees, before it begins
 
 _HEAD = struct.Struct("!BQI")
 

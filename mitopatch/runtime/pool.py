@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 class Flight:
     """[controller] A job on its way: whom to tell how it ended."""
 
-    __slots__ = ("crashed", "done", "handed_back", "host", "task")
+    __slots__ = ("compare", "crashed", "done", "handed_back", "host", "task")
 
     def __init__(
         self, host: str, task: Any, done: Callable[[], None], handed_back: Callable[[str], None], crashed: Callable[[], None]
@@ -46,6 +46,8 @@ class Flight:
         self.done = done
         self.handed_back = handed_back
         self.crashed = crashed
+        #: Under MITOPATCH_CHECK: what is called with the worker's digests of what it sees.
+        self.compare: Optional[Callable[[bytes], None]] = None
 
 
 class Worker:
@@ -238,6 +240,11 @@ class Pool:
                 continue
             if kind == frames.FAILED:
                 worker.problem = payload.decode("utf-8", "replace")
+                continue
+            if kind == frames.DIGESTS:
+                checked = worker.flights.get(number)
+                if checked is not None and checked.compare is not None:
+                    checked.compare(payload)
                 continue
             flight = worker.flights.pop(number, None)
             if flight is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Hashable, Iterator
 from typing import Any, Optional
 
@@ -16,14 +17,15 @@ from ansible.utils.display import Display
 from ansible.utils.multiprocessing import context as multiprocessing_context
 
 from mitopatch.runtime.seam import ControllerSeam
+from mitopatch.versions import check, facts
 from mitopatch.versions.family import Family
 from mitopatch.versions.lazy import LazyVariables
 from mitopatch.versions.warned import Books
 
 display = Display()
 
-#: The state of no play: (play's number, hosts, all hosts, removed hosts, (failed, unreachable)).
-NO_STATE: tuple[Any, ...] = (0, (), (), (), ((), ()))
+#: The state of no play: (play's number, hosts, all hosts, removed hosts, (failed, unreachable), name of the implicit localhost).
+NO_STATE: tuple[Any, ...] = (0, (), (), (), ((), ()), None)
 
 
 def work() -> Any:
@@ -57,6 +59,11 @@ class Controller(ControllerSeam):
         for name, value in vars(plugin_loader).items():
             if isinstance(value, plugin_loader.PluginLoader):
                 self.anchors["loader of plugins", name] = value
+        #: What the fact cache had at the last fork; a worker begins with it.
+        self.cached: Optional[facts.Cached] = None
+        mode = check.wanted()
+        #: Under MITOPATCH_CHECK, what computes the digests; workers inherit it.
+        self.checker = check.Checker(mode, os.urandom(32), kind, manager, self.anchors["inventory"]) if mode else None
         self._names = {id(value): name for name, value in self.anchors.items() if value is not None}
 
     def process(self, target: Any, arguments: tuple[Any, ...]) -> Any:
@@ -64,6 +71,9 @@ class Controller(ControllerSeam):
 
     @contextlib.contextmanager
     def fork_guard(self) -> Iterator[None]:
+        manager = self.anchors["variables"]
+        plugin = self.family.fact_cache(manager)
+        self.cached = facts.read(plugin, self.family.cache_keys(manager, self.state[2])) if plugin is not None else None
         lock = getattr(display, "_lock", None)
         with lock if lock is not None else contextlib.nullcontext():
             yield

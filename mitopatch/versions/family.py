@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, Optional
 
 from mitopatch.versions import copies, streams
@@ -31,9 +31,17 @@ class Family(abc.ABC):
     def run(self, thread_worker: Any) -> None:
         """[worker] Run a task on this thread, in the surroundings that ``WorkerProcess.run`` gives it."""
 
-    def fact_cache(self, manager: Any, overlay: Any) -> None:
-        """[worker] Put ``overlay(plugin)`` in place of the variable manager's fact cache plugin."""
-        manager._fact_cache = overlay(manager._fact_cache)
+    def fact_cache(self, manager: Any) -> Any:
+        """[controller, worker] The fact cache plugin of a variable manager; None if there is none."""
+        return manager._fact_cache
+
+    def set_fact_cache(self, manager: Any, overlay: Any) -> None:
+        """[worker] Put ``overlay`` in place of the plugin."""
+        manager._fact_cache = overlay
+
+    def cache_keys(self, manager: Any, hosts: Iterable[str]) -> Iterable[str]:
+        """[controller] The keys that the plugin has for these hosts."""
+        return hosts
 
     def templar(self, loader: Any, variables: dict[str, Any]) -> Any:
         """[worker] The templating engine over some variables."""
@@ -47,6 +55,10 @@ class Family(abc.ABC):
     def own_task(self, task: Any) -> Any:
         """[worker] A copy of a squashed task for one host."""
         return copies.own_task(task)
+
+    @abc.abstractmethod
+    def mark(self, value: Any) -> Any:
+        """[controller, worker] What of a variable's value is no type of Python's, as ``runtime.digest`` wants it told."""
 
     def anchors(self, tqm: Any) -> dict[Hashable, Any]:
         """[controller] What only this family has on both sides, for the log of mutations."""
@@ -73,11 +85,18 @@ class PositionalFamily(Family):
     def run(self, thread_worker: Any) -> None:
         thread_worker._run()
 
-    def fact_cache(self, manager: Any, overlay: Any) -> None:
+    def mark(self, value: Any) -> Any:
+        # Text that may not be templated is of a class of its own. What is encrypted would be decrypted by any look at it.
+        from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
+
+        return ("vault", value._ciphertext) if isinstance(value, AnsibleVaultEncryptedUnicode) else None
+
+    def fact_cache(self, manager: Any) -> Any:
         # FactCache (2.11 to 2.18) holds the plugin; where the plugin could not be loaded there is a plain dictionary.
-        cache = manager._fact_cache
-        if hasattr(cache, "_plugin"):
-            cache._plugin = overlay(cache._plugin)
+        return getattr(manager._fact_cache, "_plugin", None)
+
+    def set_fact_cache(self, manager: Any, overlay: Any) -> None:
+        manager._fact_cache._plugin = overlay
 
 
 class KeywordFamily(Family):
@@ -89,11 +108,40 @@ class KeywordFamily(Family):
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)
 
+    def fact_cache(self, manager: Any) -> Any:
+        cache = manager._fact_cache
+        return cache.__wrapped__ if self._encodes(cache) else cache
+
+    def set_fact_cache(self, manager: Any, overlay: Any) -> None:
+        cache = manager._fact_cache
+        manager._fact_cache = type(cache)(overlay) if self._encodes(cache) else overlay
+
+    def cache_keys(self, manager: Any, hosts: Iterable[str]) -> Iterable[str]:
+        cache = manager._fact_cache
+        return [cache._get_key(host) for host in hosts] if self._encodes(cache) else hosts
+
+    @staticmethod
+    def _encodes(cache: Any) -> bool:
+        # Around a persistent plugin: what is read is not the object that was set, but what JSON has made of it.
+        from ansible._internal._plugins._cache import PluginInterposer
+
+        return type(cache) is PluginInterposer
+
     def templar(self, loader: Any, variables: dict[str, Any]) -> Any:
         # Templar warns of what ansible_mitogen reads of it when it resets a connection.
         from ansible._internal._templating._engine import TemplateEngine
 
         return TemplateEngine(loader=loader, variables=variables)
+
+    def mark(self, value: Any) -> Any:
+        # Tags say where a value comes from, whether it may be templated, whether its use is deprecated.
+        from ansible.module_utils._internal._datatag import AnsibleTagHelper
+        from ansible.parsing.vault import EncryptedString
+
+        tags = AnsibleTagHelper.tags(value)
+        if isinstance(value, EncryptedString):
+            return "vault", [value._ciphertext, tags]
+        return ("tagged", [AnsibleTagHelper.as_native_type(value), tags]) if tags else None
 
     def start(self, worker: Any) -> None:
         streams.detach()

@@ -36,17 +36,21 @@ class LazyTaskVars(dict):  # type: ignore[type-arg]
 
     def later(self, step: Callable[[Variables], None]) -> None:
         """Do ``step(variables)`` once they are computed: a part of their computation, not a change by somebody else."""
+        self._later.append(step)
         if self._filled:
             step(self)
-        else:
-            self._later.append(step)
+
+    def anew(self) -> Variables:
+        """Compute them once more, as they are now, whatever is held here."""
+        computed = dict(self._compute())
+        for step in self._later:
+            step(computed)
+        return computed
 
     def _fill(self) -> None:
         if self._filled:
             return
-        computed = dict(self._compute())
-        for step in self._later:
-            step(computed)
+        computed = self.anew()
         self._filled = True
         super().clear()
         super().update(computed)

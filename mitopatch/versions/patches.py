@@ -126,7 +126,7 @@ class Patches:
             # Logged with the arguments as they were: upstream's add_dynamic_host writes into its second one.
             if session is not None and session.seam.anchors.get(anchor) is instance:
                 session.log(anchor, method, args, kwargs)
-            return wrapped(*args, **kwargs)
+            return _carried_out(session, wrapped, args, kwargs)
 
         return wrapper
 
@@ -139,7 +139,7 @@ class Patches:
             # Logged with the arguments as they were: upstream writes into the second one.
             if session is not None and session.tqm is getattr(instance, "_tqm", None):
                 session.log("adder", method, args, kwargs)
-            return wrapped(*args, **kwargs)
+            return _carried_out(session, wrapped, args, kwargs)
 
         return wrapper
 
@@ -175,3 +175,13 @@ class Patches:
             if host is not None:
                 replica.settle(host.name)
             return wrapped(*args, **kwargs)
+
+
+def _carried_out(session: Any, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException:
+        # It fails in the workers too. From 2.21 the run goes on: with workers that have what is left of it here.
+        if session is not None:
+            session.stale()
+        raise

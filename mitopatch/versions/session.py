@@ -15,11 +15,12 @@ from typing import Any, Optional
 from ansible.utils.display import Display
 
 from mitopatch.runtime import frames, settings
+from mitopatch.runtime.child import VARIABLES
 from mitopatch.runtime.objects import Unshippable
 from mitopatch.runtime.pool import Flight, NoWorker, Pool
 from mitopatch.runtime.slot import ReplyQueue, Slot
 from mitopatch.runtime.wake import LONGEST, Wake
-from mitopatch.versions import replay
+from mitopatch.versions import check, localhost, replay
 from mitopatch.versions.controller import NO_STATE, Controller, work
 from mitopatch.versions.family import Family, PositionalFamily
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
@@ -66,6 +67,10 @@ class Session:
         self._penalty: dict[tuple[str, Any], float] = {}
         self._main = threading.get_ident()
         self.forks: list[Slot] = []
+        #: Host and facts of the last call of set_host_facts.
+        self._last_facts: tuple[str, Any] = ("", None)
+        #: Under MITOPATCH_CHECK: what compares the workers' variables with ours.
+        self.watch = check.Watch(self.seam.checker) if self.seam.checker is not None else None
 
     # -- the strategy ---------------------------------------------------------------------------------------------
 
@@ -75,9 +80,9 @@ class Session:
         # A new play: its tasks are new objects. A run of many plays or batches must not keep those of all of them.
         self.pool.forget_objects()
         self.seam.state, self._roles = NO_STATE, ()
-        strategy._results = _Waking(self.wake)
+        strategy._results = self._results()
         if hasattr(strategy, "_handler_results"):  # 2.11 to 2.13: a handler's results have a queue of their own
-            strategy._handler_results = _Waking(self.wake)
+            strategy._handler_results = self._results()
         strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda: strategy.debugger_active)
         rpc = getattr(strategy, "_rpc_queue", None)
         if rpc is not None:
@@ -89,6 +94,9 @@ class Session:
                 self.wake.set()
 
             rpc.put = waking_put
+
+    def _results(self) -> _Waking:
+        return _Waking(self.wake) if self.watch is None else _Checked(self.wake, self.watch)
 
     def new_slot(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Slot:
         """What upstream gets for ``WorkerProcess(...)``."""
@@ -138,6 +146,9 @@ class Session:
             return False
         slot.worker_queue = ReplyQueue(lambda value: pool.reply(worker, job, value))
         flight = Flight(host.name, task, slot.done, lambda reason: self._handed_back(slot, arguments, reason), slot.crashed)
+        if self.watch is not None:
+            digests = self.watch.checker.digests(task_vars.anew(), task, arguments["play_context"])
+            flight.compare = self.watch.comparison(host.name, task, digests)
         job = pool.send_job(worker, task, (host.name, number, play_number, context, slot.worker_id), flight)
         return True
 
@@ -157,6 +168,7 @@ class Session:
             tuple(strategy._hosts_cache_all),
             tuple(play._removed_hosts),
             (tuple(tqm._failed_hosts), tuple(tqm._unreachable_hosts)),
+            localhost.implicit(strategy._inventory),
         )
         roles = tuple(map(id, play.roles))
         if state == self.seam.state and roles == self._roles:
@@ -186,9 +198,13 @@ class Session:
 
     def service(self) -> None:
         """Fork what the workers handed back; raises what computing the variables raises, as upstream would."""
+        if self.watch is not None:
+            self.watch.stop()
         while self._back:
             slot, arguments, reason = self._back.popleft()
             display.debug(f"mitopatch: fork route for {arguments['host'].name}: {reason}")
+            if self.watch is not None and reason.startswith(VARIABLES) and not self._stale:  # we could compute them
+                self.watch.report(arguments["host"].name, arguments["task"], reason)
             if reason.startswith("connection"):
                 key = (arguments["host"].name, arguments["task"].connection)
                 self._strikes[key] = self._strikes.get(key, 0) + 1
@@ -196,6 +212,8 @@ class Session:
                 if reason == "connection failed" or self._strikes[key] > 1:
                     self._penalty[key] = time.monotonic() + CONNECTION_PENALTY
             self._fork(slot, arguments)
+            if reason.startswith(VARIABLES):  # nor has that failed here: the worker's replica is not what it should be
+                self.stale()
 
     # -- waiting --------------------------------------------------------------------------------------------------
 
@@ -222,6 +240,11 @@ class Session:
         """A mutation of one host's variables has happened: ``VariableManager.method(host, *args)``."""
         if not self.pool.started:
             return
+        if method == "set_host_facts":
+            (first, facts), self._last_facts = self._last_facts, (host, args[0])
+            if facts is args[0] and first != host:
+                self.pool.broadcast(frames.CALL, pickle.dumps(("alias", (host, first, method)), protocol=5))
+                return
         try:
             data = self.pool.registry.dump((method, args))
         except Unshippable:
@@ -261,3 +284,18 @@ class _Waking(collections.deque[Any]):
     def append(self, item: Any) -> None:
         super().append(item)
         self._wake.set()
+
+
+class _Checked(_Waking):
+    """The same under MITOPATCH_CHECK: no result is looked at after a difference was found.
+
+    A worker sends its digests before the result of the same job, and one thread reads both: so they have been compared.
+    """
+
+    def __init__(self, wake: Wake, watch: check.Watch) -> None:
+        super().__init__(wake)
+        self._watch = watch
+
+    def popleft(self) -> Any:
+        self._watch.stop()
+        return super().popleft()

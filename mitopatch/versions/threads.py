@@ -46,6 +46,8 @@ class Prepared:
         #: Whether what was done so far may be done again in a fork (see routes.acting).
         self.repeatable = True
         self.sent = False
+        #: The implicit localhost, if this host-task made one (see `versions.localhost`).
+        self.localhost: Any = None
 
 
 class Queue(FinalQueue):  # type: ignore[misc]

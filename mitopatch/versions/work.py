@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle  # nosec B403 - see runtime.objects
 import shutil
 import threading
-from typing import Any
+from typing import Any, Optional
 
 from ansible import constants, context
 from ansible.plugins import loader as plugin_loader
@@ -22,7 +23,7 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import copies, facts, modules, plugin_lock, replay, routes, threads
+from mitopatch.versions import copies, facts, localhost, modules, plugin_lock, replay, routes, threads
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -39,12 +40,19 @@ class Worker(WorkerSeam):
         self.inventory = controller.anchors["inventory"]
         self.registry = registry
         self.lock = threading.RLock()
+        #: Why this replica is not the controller's any more.
+        self._broken: Optional[Exception] = None
+        #: The arguments of the last operation on each host, and the hosts that share facts: see `alias`.
+        self._last: dict[str, tuple[Any, ...]] = {}
+        self._at_once: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
         self._loader = controller.anchors["loader"]
         self._controller_pid = os.getppid()
         self.cliargs = context.CLIARGS
+        self.checker = controller.checker
+        self._channel = channel
         namespace = getattr(plugin_loader, "get_plugin_loader_namespace", None)
         self.shared_loader_obj = namespace() if namespace is not None else plugin_loader
         self.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
@@ -55,8 +63,12 @@ class Worker(WorkerSeam):
         if self.family.keeps_books:
             self.anchors["books"].install()
         plugin_lock.remember_paths()
-        self.family.fact_cache(self.manager, facts.OverlayCache)
+        plugin = self.family.fact_cache(self.manager)
+        if plugin is not None:
+            self.family.set_fact_cache(self.manager, facts.OverlayCache(plugin, controller.cached))
+            self._at_once = facts.shared(controller.cached)
         replay.become(self)
+        localhost.keep_apart(self.inventory)
         self._take_state(controller.state)
         self.family.start(self)
         self.master = master.Master(len(self.inventory.hosts))
@@ -67,11 +79,19 @@ class Worker(WorkerSeam):
     def apply(self, operation: tuple[Any, ...]) -> None:
         anchor, method, args, kwargs = operation
         with self.lock:
-            getattr(self.anchors[anchor], method)(*args, **kwargs)
+            try:
+                getattr(self.anchors[anchor], method)(*args, **kwargs)
+            except Exception as exc:
+                # The main loop goes on. Nothing here can be trusted any more, so no task runs here until the controller, where
+                # it has failed as well or will not be asked again, starts the workers anew.
+                LOG.debug("%s", method, exc_info=True)
+                self._broken = exc
 
     def note(self, host: str, data: bytes) -> None:
         with self.lock:
             self._pending.setdefault(host, []).append(data)
+            if host in self._at_once:
+                self.settle(host)
 
     def settle(self, host: str) -> None:
         """Apply what was noted of a host's variables; called under the lock, before they are read."""
@@ -79,7 +99,22 @@ class Worker(WorkerSeam):
         if noted is not None:
             for data in noted:
                 method, args = objects.load(data)
+                self._last[host] = args
                 getattr(self.manager, method)(host, *args)
+
+    def alias(self, host: str, first: str, method: str) -> None:
+        """The controller has called ``method`` for this host with the very object with which it had called it for ``first``.
+
+        A cache in memory then keeps one dictionary for both, and what is added to one host's facts the other has too (2.21,
+        facts of a task with ``run_once``). From now on these hosts' operations are applied as they come, in their order.
+        """
+        with self.lock:
+            self.settle(first)
+            self.settle(host)
+            self._at_once.update((first, host))
+            args = self._last[first]
+            self._last[host] = args
+            getattr(self.manager, method)(host, *args)
 
     def set_state(self, state: tuple[Any, ...]) -> None:
         known, roles = state
@@ -89,7 +124,8 @@ class Worker(WorkerSeam):
             self._take_state(known)
 
     def _take_state(self, state: tuple[Any, ...]) -> None:
-        number, hosts, hosts_all, removed, (failed, unreachable) = state
+        number, hosts, hosts_all, removed, (failed, unreachable), self._localhost = state
+        localhost.take(self.inventory, self._localhost)
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
         failed = set(failed)
         gone = failed.union(unreachable)
@@ -103,12 +139,19 @@ class Worker(WorkerSeam):
 
     def prepare(self, job: Job) -> Prepared:
         known = self.registry.objects
+        if self._broken is not None:
+            raise RuntimeError(f"an operation failed: {self._broken}")
         host, task = self.inventory.get_host(job.host), known[job.task]
         with self.lock:
             variables = self.manager.get_vars(play=known[job.play], host=host, task=task, _hosts=self._hosts, _hosts_all=self._hosts_all)
             variables["ansible_current_hosts"] = list(self._remaining)
             variables["ansible_failed_hosts"] = list(self._failed)
-            return Prepared(job, copies.own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
+            if self.checker is not None:
+                digests = self.checker.digests(variables, task, known[job.play_context])
+                self._channel.send(frames.DIGESTS, job.number, pickle.dumps(digests, protocol=5))
+            prepared = Prepared(job, copies.own_host(host), self._own_task(job.task, task), known[job.play_context], variables)
+            prepared.localhost = localhost.made(self.inventory, self._localhost)
+            return prepared
 
     def _own_task(self, number: int, task: Any) -> Any:
         if number not in self._squashed:

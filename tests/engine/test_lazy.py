@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitopatch.versions.facts import OverlayCache
+from mitopatch.versions.facts import OverlayCache, read
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
 
 VALUES = {"a": 1, "b": {"c": [2, 3]}, "z": None}
@@ -357,7 +357,7 @@ CACHE = st.one_of(
 @given(st.dictionaries(KEYS, st.integers()), st.lists(CACHE, max_size=20))
 def test_the_overlay_is_the_cache_and_the_plugin_is_not_written(start: dict[str, int], operations: list[tuple[Any, ...]]) -> None:
     plugin = Plugin(start)
-    overlay, model = OverlayCache(plugin), dict(start)
+    overlay, model = OverlayCache(plugin, read(plugin, list(start)[::2])), dict(start)
     for kind, *rest in operations:
         if kind == "set":
             overlay.set(*rest)

@@ -66,7 +66,21 @@ def display() -> None:
     Display.set_queue = lambda self, queue: None
 
 
-SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display)}
+def note() -> None:
+    """A worker forgets what it is told of a host's variables."""
+    from mitopatch.versions import work
+
+    work.Worker.note = lambda self, host, data: None  # type: ignore[method-assign]
+
+
+def state() -> None:
+    """A worker forgets what it is told of the play: which hosts are left, which roles it has."""
+    from mitopatch.versions import work
+
+    work.Worker.set_state = lambda self, state: None  # type: ignore[method-assign]
+
+
+SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display, note, state)}
 
 
 def main() -> None:
