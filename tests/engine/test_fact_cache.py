@@ -127,7 +127,7 @@ def test_a_plugin_of_the_users_is_written_once(local: Local, tmp_path: Any) -> N
             assert not writers & {str(pid) for pid in run.workers}
             assert bool(run.workers) == (arm == "mitopatch")
     assert json.dumps(seen["plain"], sort_keys=True) == json.dumps(seen["mitopatch"], sort_keys=True)
-    assert [what for what, _key in seen["plain"][0][1]] == ["set"] * 6
+    assert {what for what, _key in seen["plain"][0][1]} == {"set"}
     assert "delete" in {what for what, _key in seen["plain"][2][1]}
 
 

@@ -1,0 +1,69 @@
+"""What the check and random playbooks have found, each in its shortest form: the same as plain Ansible, by the worker."""
+
+from __future__ import annotations
+
+import pytest
+from testbed.compare import assert_same
+
+from .conftest import Local, series
+
+HOSTS = "".join(f"h{number}\n" for number in range(1, 4)) + "[all:vars]\nansible_connection=local\n"
+#: Iterating over hostvars gives nothing in some releases until somebody has asked for the implicit localhost.
+LOCALHOST = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Before, debug: {msg: "{{ hostvars | list }} {{ hostvars | length }}"}}
+    - {name: Asked by a task, debug: {msg: "{{ hostvars | list }}"}, delegate_to: localhost}
+    - {name: After a task, debug: {msg: "{{ hostvars | list }} {{ hostvars | length }}"}}
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - {name: Asked by a play, debug: {msg: "{{ hostvars | list }} {{ inventory_hostname }}"}}
+    - {name: Grouped, group_by: {key: late}}
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: After a play, debug: {msg: "{{ hostvars | list }} {{ hostvars | length }} {{ groups.late }}"}}
+"""
+#: From 2.21 the hosts of a run_once task share one dictionary of facts.
+SHARED = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Once, set_fact: {b: 1, a: 1, cacheable: true}, run_once: true}
+    - {name: For one, set_fact: {c: "{{ inventory_hostname }}", cacheable: true}, when: inventory_hostname == 'h2'}
+    - {name: Facts, debug: {msg: "{{ ansible_facts }} {{ hostvars.h3.ansible_facts }}"}}
+    - {name: Added, add_host: {name: "", x: 1}, ignore_errors: true, when: only_a_task_fails | bool}
+    - {name: Facts again, debug: {msg: "{{ ansible_facts }} {{ groups.all }}"}}
+"""
+TWICE = """
+- hosts: all
+  gather_facts: false
+  roles: [one, one]
+  tasks:
+    - {name: Process, debug: {msg: "{{ lookup('pipe', 'echo $PPID') }}"}}
+"""
+PLAYBOOKS = {
+    "localhost": (LOCALHOST, ""),
+    "shared": (SHARED, ""),
+    "shared-on-disk": (SHARED, "fact_caching = jsonfile\nfact_caching_connection = facts\n"),
+}
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_the_same_as_plain(local: Local, name: str) -> None:
+    text, config = PLAYBOOKS[name]
+    options = {"inventory": HOSTS, "config": config, "timeout": 300, "args": ["-e", f"only_a_task_fails={series() >= (2, 21)}"]}
+    checked = local.run({"site.yml": text}, env={"MITOPATCH_CHECK": "1"}, **options)
+    assert "MP2" not in checked.text, checked.text
+    plain = local.run({"site.yml": text}, "plain", **options)
+    assert plain.rc == 0, plain.text
+    assert_same(plain, checked)
+
+
+def test_a_role_that_is_named_twice_runs_in_the_workers(local: Local) -> None:
+    role = "- {name: Of the role, debug: {msg: x}}"
+    run = local.run({"site.yml": TWICE, "roles/one/tasks/main.yml": role}, inventory=HOSTS, timeout=300)
+    assert run.rc == 0, run.text
+    assert {int(pid) for pid in run.values("msg")["Process"].values()} <= run.workers, run.text
