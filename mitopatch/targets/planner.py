@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional, Protocol
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
 import ansible_mitogen._modifiers
+import ansible_mitogen.parsing
 import ansible_mitogen.planner
 import ansible_mitogen.target
 
@@ -33,9 +34,6 @@ class Modules(Protocol):
 
     def full_name(self, path: str, name: str) -> str:
         """The name under which AnsiballZ runs a module."""
-
-    def first_line(self, source: bytes) -> tuple[Optional[str], list[str]]:
-        """Interpreter and arguments in the first line of a module."""
 
     def open_files(self, action: Any, variables: dict[str, Any]) -> int:
         """The limit of open files that a module gets; 0 for none."""
@@ -86,8 +84,8 @@ def _plan(invocation: Any) -> _Plan:
     path = invocation.module_path
     if ansible_mitogen.planner.BinaryPlanner.detect(path, source) or not NewStylePlanner.detect(path, source) or _modules.special(source):
         return _Plan(False)
-    interpreter, arguments = _modules.first_line(source)
-    if arguments:
+    interpreter, argument = ansible_mitogen.parsing.parse_hashbang(source)
+    if argument:
         return _Plan(False)
     if "ansible_collections" in path:
         ansible_mitogen.planner._load_collections(invocation)

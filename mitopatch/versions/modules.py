@@ -37,10 +37,6 @@ class Modules:
         except ValueError:
             return f"{self._nameless}.{name}"
 
-    def first_line(self, source: bytes) -> tuple[Optional[str], list[str]]:
-        interpreter, arguments = module_common._extract_interpreter(source)
-        return interpreter, list(arguments)
-
     def open_files(self, action: Any, variables: dict[str, Any]) -> int:
         # As module_common._find_module_utils.
         if action._task.delegate_to:
