@@ -95,7 +95,7 @@ KOLLA_SERVICES = (
 
 CONTENTS = {
     "debops": Content(
-        requirements=("debops", "netaddr", "dnspython", "passlib", "pyopenssl"),
+        requirements=("debops", "netaddr<1", "dnspython", "passlib", "pyopenssl"),
         about="DebOps' common.yml, the layer that every host of a DebOps network gets",
         playbook=lambda: _debops() / "ansible_collections/debops/debops/playbooks/common.yml",
         inventory=lambda: "[debops_all_hosts]\nTARGETS",
@@ -128,8 +128,9 @@ CONTENTS = {
         inventory=lambda: "[targets]\nTARGETS",
     ),
     "zabbix": Content(
-        requirements=(),
-        about="The roles of community.zabbix (agent, Java gateway, proxy, server) over Debian's packages",
+        # netaddr 1.0 took away what the filter ipaddr of older collections asks for.
+        requirements=("netaddr<1",),
+        about="The roles of community.zabbix (agent, Java gateway, server) over Debian's packages",
         playbook=lambda: PLAYBOOKS / "zabbix.yml",
         inventory=lambda: "[zabbix]\nTARGETS",
         # Its own packages come from a repository of its own; Debian's are installed by the playbook instead.

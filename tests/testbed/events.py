@@ -39,6 +39,7 @@ VOLATILE_KEYS = {
     "blocks": "stat: allocation may lag behind the write",
     "started": "async: polls see the job at different moments",
     "_debugger_thread": "a thread",
+    "cache_update_time": "apt: when it fetched its indexes",
 }
 
 # Facts about a machine that moves on while the test runs.
@@ -79,6 +80,8 @@ VOLATILE_TEXT = [
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
     (re.compile(r"\b\d+:\d\d:\d\d\.\d{6}\b"), "<duration>"),
     (re.compile(r"0x[0-9a-f]{8,}"), "<address>"),
+    (re.compile(r'"cache_update_time": \d+'), '"cache_update_time": <time>'),
+    (re.compile(r"Fetched [\d.,]+ k?M?B in \d+\w* \([^)]*\)"), "Fetched <packages>"),  # apt-get
     (re.compile(r"\(pid \d+\)|\bpid \d+"), "<pid>"),
     (re.compile(r"\b\d+ bytes? from"), "<n> bytes from"),
 ]
