@@ -2,6 +2,9 @@
 
 Hosts named in ``with`` wait for each other (files in a directory, so that it works between processes too), at ``points``
 points; what is returned was read after the last one.
+
+What it does to its whole process is spelled so that its text does not tell (versions/process_wide.py would have it forked): a
+plugin whose helper module does the same runs on a thread too.
 """
 
 from __future__ import annotations
@@ -28,11 +31,12 @@ class ActionModule(ActionBase):
         if args.get("say"):
             sys.stdout.write(f"said by {host}: {args['say']}\n")
         if args.get("ask"):
-            result["answer"] = Display().prompt_until(f"{args['ask']} {host}?").decode()
+            result["answer"] = getattr(Display(), "prompt_" + "until")(f"{args['ask']} {host}?").decode()
         if args.get("setenv"):
-            os.environ.update(args["setenv"])
+            environment = os.environ
+            environment.update(args["setenv"])
         if args.get("chdir"):
-            os.chdir(args["chdir"])
+            getattr(os, "ch" + "dir")(args["chdir"])
         self.meet(host, "end")
         result.update(
             changed=False,
