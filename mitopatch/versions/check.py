@@ -16,14 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 from ansible.errors import AnsibleError
-from ansible.executor.play_iterator import PlayIterator
-from ansible.inventory.data import InventoryData
-from ansible.inventory.manager import InventoryManager
-from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.base import FieldAttributeBase
 from ansible.playbook.role import Role
-from ansible.vars.hostvars import HostVars, HostVarsVars
-from ansible.vars.manager import VariableManager
 
 from mitopatch.errors import Reason
 from mitopatch.runtime.digest import Digester
@@ -37,8 +31,19 @@ HOSTS = 16
 NAMES = 20
 #: Variables whose parts are named in a message: mappings whose keys are no data of anybody's.
 PARTS = frozenset({"ansible_facts", "groups", "ansible_delegated_vars"})
-#: There is one in each process, and it does not belong to a variable's value.
-_OPAQUE = (DataLoader, HostVars, HostVarsVars, InventoryData, InventoryManager, PlayIterator, VariableManager)
+
+
+def _opaque() -> tuple[type, ...]:
+    """Of these there is one in each process, and it does not belong to a variable's value."""
+    # Imported here: a bundle's module must not bring in what its declarations wait for.
+    from ansible.executor.play_iterator import PlayIterator
+    from ansible.inventory.data import InventoryData
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.vars.hostvars import HostVars, HostVarsVars
+    from ansible.vars.manager import VariableManager
+
+    return (DataLoader, HostVars, HostVarsVars, InventoryData, InventoryManager, PlayIterator, VariableManager)
 
 
 def wanted() -> str:
@@ -55,6 +60,7 @@ class Checker:
         self._family = family
         self._manager = manager
         self._inventory = inventory
+        self._opaque = _opaque()
 
     def digests(self, variables: dict[str, Any], task: Any, play_context: Any) -> Digests:
         """The digest of everything that this host-task sees, by name."""
@@ -83,7 +89,7 @@ class Checker:
                 yield str(name), value
 
     def _mark(self, value: Any) -> Optional[tuple[str, Any]]:
-        if isinstance(value, _OPAQUE):
+        if isinstance(value, self._opaque):
             return type(value).__name__, None
         if isinstance(value, (FieldAttributeBase, Role)):
             return type(value).__name__, str(getattr(value, "_uuid", ""))

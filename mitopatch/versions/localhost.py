@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from mitopatch.versions import threads
-
 _NAME = "localhost"
 
 
@@ -24,6 +22,9 @@ def implicit(inventory: Any) -> Optional[str]:
 
 def keep_apart(inventory: Any) -> None:
     """From now on each host-task of this process has its own, unless the controller has one."""
+    # Imported here: with it comes upstream's task queue manager, for which the controller's declarations wait.
+    from mitopatch.versions import threads
+
     data = inventory._inventory
     upstream = type(data)
 
