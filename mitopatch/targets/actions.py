@@ -78,13 +78,17 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
             return self._upstream()._make_tmp_path(*args, **kwargs)
         path = self._remote_expand_user(self._new_tmp_path())
         chain = self._connection.get_chain()
-        if os.path.dirname(path) == self._connection.get_good_temp_dir():
-            chain.call_no_reply(os.mkdir, path, 0o700)  # made and tried when the connection was
+        directory, name = os.path.split(path)
+        place = (self._connection.context.context_id, directory)
+        if place in _places:
+            path = os.path.join(_places[place], name)
+            chain.call_no_reply(onboard.make_directory, path)
         else:
             try:
                 path = chain.call(onboard.make_directory, path)
             except mitogen.core.CallError:
                 return self._upstream()._make_tmp_path(*args, **kwargs)
+            _places[place] = os.path.dirname(path)
         self._connection._shell.tmpdir = path
         return path
 
@@ -98,6 +102,9 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
 
 #: Where ansible_mitogen's own action plugins lie.
 MITOGEN_ACTIONS = os.path.join(os.path.dirname(ansible_mitogen.__file__), "plugins", "action")
+
+#: By target (Mitogen's number) and name of a directory there: its expanded name, if temporary directories could be made in it.
+_places: dict[tuple[int, str], str] = {}
 
 _adorned: dict[type, type] = {}
 _on_action: list[Callable[[type], None]] = []

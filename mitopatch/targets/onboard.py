@@ -6,13 +6,16 @@ worker then has the module run the upstream way (targets/actions.py). That is sa
 parameters, or where it asks for a new start itself (respawn), so nothing is done twice.
 """
 
+import errno
 import io
 import os
+import re
 import resource
 import sys
 import tempfile
 
 import ansible_mitogen.runner
+import ansible_mitogen.target
 import mitogen.core
 
 basic = ansible_mitogen.runner.ansible.module_utils.basic
@@ -21,6 +24,10 @@ TRACEBACK = "ansible.module_utils._internal._traceback"
 
 #: Key of the answer that asks for the upstream way.
 AGAIN = "mitopatch_again"
+
+_init_child = ansible_mitogen.target.init_child
+
+_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 
 #: What `basic` remembers of a module's parameters before there was a module.
 _NO_PARAMETERS = getattr(basic, "_PARSED_MODULE_ARGS", None)
@@ -190,15 +197,34 @@ def run_module(kwargs, econtext):
 
 def make_directory(path):
     """Make a directory for temporary files, and those above it, for our user alone; its whole path."""
-    path = os.path.expandvars(os.path.expanduser(path))
+    # A shell makes nothing of a variable that is not set.
+    path = _VARIABLE.sub("", os.path.expandvars(os.path.expanduser(path)))
     before = os.umask(0o077)
     try:
-        if not os.path.isdir(os.path.dirname(path)):
+        try:
             os.makedirs(os.path.dirname(path))
+        except OSError as exc:
+            # Another host of the play may be this machine too, and make it at the same moment.
+            if exc.errno != errno.EEXIST:
+                raise
         os.mkdir(path)
     finally:
         os.umask(before)
     return mitogen.core.to_text(path)
+
+
+@mitogen.core.takes_econtext
+def init_child(econtext, log_level, candidate_temp_dirs):
+    """Stands for ansible_mitogen.target.init_child, which makes its directory for temporary files on connecting.
+
+    Upstream makes it for the first task that needs one, and for our user alone; `make_directory` does that.
+    """
+    paths = [path for path in candidate_temp_dirs if os.path.isdir(os.path.expandvars(os.path.expanduser(path)))]
+    try:
+        ansible_mitogen.target.find_good_temp_dir(paths)
+    except IOError:
+        paths = candidate_temp_dirs
+    return _init_child(log_level=log_level, candidate_temp_dirs=paths, econtext=econtext)
 
 
 def is_interpreter(path):

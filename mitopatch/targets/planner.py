@@ -72,11 +72,12 @@ _same_interpreter: dict[tuple[int, str], bool] = {}
 
 
 def install(modules: Modules) -> None:
-    """Put `invoke` in place of ansible_mitogen's."""
+    """Put `invoke`, and what it calls on the target, in place of ansible_mitogen's."""
     global _modules
     _modules = modules
     ansible_mitogen.planner.invoke = invoke
     ansible_mitogen.target.run_module = onboard.run_module
+    ansible_mitogen.target.init_child = onboard.init_child
 
 
 def _plan(invocation: Any) -> _Plan:
