@@ -1,0 +1,34 @@
+"""The command `ansible`, plain and patched: what it prints, and how loud."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from testbed import compare
+from testbed.runs import Arm, Bench, Run
+
+#: Upstream's lines about a connection, which exist only where upstream makes it.
+OF_CONNECTION = re.compile(r"<[\w.]+> |Pipelining is enabled|Using module file ")
+COMMANDS = {
+    "oneline": ["all:!gone", "-m", "shell", "-a", "echo ü; exit {{ 3 if inventory_hostname == 'h01' else 0 }}", "-o", "-f", "1"],
+    "verbose": ["near:web[0]", "-m", "ping", "-vv"],
+    "loud": ["near:h01", "-m", "ping", "-vvv"],
+}
+
+
+def lines(run: Run, drop: bool) -> list[str]:
+    """Both outputs as sorted lines: hosts come in as they like."""
+    found = [*compare.output_lines(run.stdout, run.paths), "stderr", *compare.output_lines(run.stderr, run.paths)]
+    return sorted(line for line in found if line and not (drop and OF_CONNECTION.match(line)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_agrees(bench: Bench, bundle_active: str, name: str) -> None:
+    """Each command gives the same exit code, lines and events; at -vvv all but what upstream says of its own connections."""
+    arms: tuple[Arm, ...] = ("plain", "mitopatch")
+    plain, patched = (bench.run(COMMANDS[name], arm, hosts=2, near=1, program="ansible") for arm in arms)
+    assert plain.rc == (2 if name == "oneline" else 0), plain.stdout + plain.stderr
+    assert patched.rc == plain.rc
+    assert lines(plain, name == "loud") == lines(patched, name == "loud")
+    assert any("n01 | " in line for line in lines(plain, True))
