@@ -20,6 +20,7 @@ VOLATILE_KEYS = {
     "delta": "how long it took",
     "elapsed": "wait_for, wait_for_connection and uri: seconds waited",
     "pid": "a process",
+    "child_pid": "async: a process",
     "worker_pid": "the plugin `where`: the process that ran a task",
     "worker_thread": "the plugin `where`: the thread that ran a task",
     "remote_pid": "the module `probe`: its process on the target",
@@ -71,8 +72,8 @@ UNREACHABLE = re.compile(
 # Texts: (what to look for, what stands there instead).
 VOLATILE_TEXT = [
     (UNREACHABLE, "<unreachable>"),
-    (re.compile(r"\bj?\d{6,}\.\d{3,}\b"), "<job>"),
     (re.compile(r"ansible-tmp-[\d.]+-\d+-\d+"), "<tmp>"),
+    (re.compile(r"\bj?\d{6,}\.\d{3,}\b"), "<job>"),
     (re.compile(r"ansible-local-\d+\w*"), "<local>"),
     (re.compile(r"ansible_mitogen_action_\w+"), "<tmp>"),
     (re.compile(r"\btmp\w{8}\b"), "<tmp>"),
@@ -80,6 +81,7 @@ VOLATILE_TEXT = [
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
     (re.compile(r"\b\d+:\d\d:\d\d\.\d{6}\b"), "<duration>"),
     (re.compile(r"0x[0-9a-f]{8,}"), "<address>"),
+    (re.compile(r"Paused for [\d.]+ (seconds|minutes)"), r"Paused for <n> \1"),
     (re.compile(r'"cache_update_time": \d+'), '"cache_update_time": <time>'),
     (re.compile(r"Fetched [\d.,]+ k?M?B in \d+\w* \([^)]*\)"), "Fetched <packages>"),  # apt-get
     (re.compile(r"\(pid \d+\)|\bpid \d+"), "<pid>"),
