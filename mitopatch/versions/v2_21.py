@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mitopatch.declare import Bundle
+from mitopatch.runtime.seam import HandBack
 from mitopatch.versions.declarations import GET_VARS_219, WORKER_INIT, bundle_declarations
 from mitopatch.versions.family import KeywordFamily
 from mitopatch.versions.patches import Patches
@@ -15,6 +16,31 @@ from mitopatch.versions.patches import Patches
 
 class Family221(KeywordFamily):
     """See the module."""
+
+    #: Whether the workers of this run have a session of their own, where no variable says otherwise.
+    _isolated = True
+
+    def start(self, worker: Any) -> None:
+        from ansible import constants
+
+        super().start(worker)
+        self._isolated = constants.config.get_config_value("WORKER_SESSION_ISOLATION")
+
+    def run(self, thread_worker: Any) -> None:
+        if self._wants_terminal(thread_worker._task_vars):
+            raise HandBack("worker_session_isolation")
+        super().run(thread_worker)
+
+    def _wants_terminal(self, variables: dict[str, Any]) -> bool:
+        # Source: WorkerProcess._detach (2.21). Our workers have left the terminal, so upstream's must run the task.
+        from ansible import constants
+
+        if "ansible_worker_session_isolation" not in variables:
+            return not self._isolated
+        try:
+            return not constants.config.get_config_value("WORKER_SESSION_ISOLATION", variables=variables)
+        except Exception:  # no boolean: upstream's worker says so
+            return True
 
     def send_unreachable(self, final_q: Any, host: Any, task: Any, message: str) -> None:
         # Source: WorkerProcess._run (2.21). Imported here: the declarations can be read where another release is installed.

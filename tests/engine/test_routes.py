@@ -91,6 +91,12 @@ ROUTES = {
 - name: own connection
   meet:
   vars: {ansible_connection: mine}
+- name: apart from the terminal
+  meet:
+  vars: {ansible_worker_session_isolation: true}
+- name: with the terminal
+  meet:
+  vars: {ansible_worker_session_isolation: false}
 - name: trace
   command: printenv TRACE
   vars: {ansible_connection: mine, trace: "{{ mine }}"}
@@ -111,6 +117,7 @@ def test_routes(local: Local) -> None:
     wanted = {
         "ordinary": True, "own connection": False, "time limit": False, "listed": False,
         "by su": "become_method: su" not in files["site.yml"], "inherits": True, "delegated": True, "once": True,
+        "apart from the terminal": True, "with the terminal": series() < (2, 21),
     }  # fmt: skip
     assert patched.rc == 0, patched.text
     assert worker_tasks(patched) == wanted
