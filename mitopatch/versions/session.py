@@ -61,7 +61,8 @@ class Session:
         self.upstream_worker: Any = None
         self._back: collections.deque[tuple[Slot, dict[str, Any], str]] = collections.deque()
         self._stale = False
-        self._roles: tuple[int, ...] = ()
+        #: The play's roles as the workers know them; None until they have the play.
+        self._roles: Optional[tuple[int, ...]] = None
         self._fork_actions = settings.fork_actions()
         self._strikes: dict[tuple[str, Any], int] = {}
         self._penalty: dict[tuple[str, Any], float] = {}
@@ -79,7 +80,7 @@ class Session:
         self.strategy = strategy
         # A new play: its tasks are new objects. A run of many plays or batches must not keep those of all of them.
         self.pool.forget_objects()
-        self.seam.state, self._roles = NO_STATE, ()
+        self.seam.state, self._roles = NO_STATE, None
         strategy._results = self._results()
         if hasattr(strategy, "_handler_results"):  # 2.11 to 2.13: a handler's results have a queue of their own
             strategy._handler_results = self._results()
@@ -174,7 +175,7 @@ class Session:
         if state == self.seam.state and roles == self._roles:
             return
         self.seam.state = state
-        send_roles = self._roles and roles != self._roles
+        send_roles = self._roles is not None and roles != self._roles
         self._roles = roles
         if self.pool.started:
             data = self.pool.registry.dump((state, list(play.roles) if send_roles else None))
