@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from mitopatch import diffs
 from mitopatch.declare import Declaration, Edit, Relies, StandIn, Wrap
-from mitopatch.versions import plugin_lock
+from mitopatch.versions import group_order, plugin_lock
 from mitopatch.versions.patches import Patches
 
 UPSTREAM = "https://github.com/ansible/ansible/blob/stable-{series}/lib/ansible/{path}"
@@ -16,6 +16,7 @@ STRATEGY = "ansible.plugins.strategy"
 TQM = "ansible.executor.task_queue_manager"
 VARIABLES = "ansible.vars.manager"
 INVENTORY = "ansible.inventory.manager"
+GROUP = "ansible.inventory.group"
 ENGINE = "ansible._internal._templating._engine"
 DATA = "ansible.parsing.dataloader"
 LOADER = "ansible.plugins.loader"
@@ -36,6 +37,7 @@ WORKER_INIT = (
     "shared_loader_obj",
     "worker_id",
 )
+WALK = ("self", "rel", "include_self", "preserve_ordering")
 FIND = ("self", "name", "mod_type", "ignore_deprecated", "check_aliases", "collection_list")
 FOREVER = "ansible-core has persistent workers of its own"
 
@@ -70,6 +72,7 @@ def bundle_declarations(
     locks = "upstream's plugin loader is safe for threads"
     engine = ("self", "loader", "variables", "variables_factory", "marker_behavior")
     plain = "the templating engine takes plain dictionaries only"
+    addresses = "upstream's order of groups does not depend on addresses"
     if strategy_adds:  # 2.11 to 2.13
         additions: tuple[Wrap, ...] = (
             wrap(STRATEGY, "StrategyBase._add_host", patches.addition("_add_host"), ("self", "host_info", "result_item"), replayed),
@@ -111,6 +114,7 @@ def bundle_declarations(
             )
         ),
         wrap(INVENTORY, "InventoryManager.refresh_inventory", patches.refresh_inventory, ("self",), "the workers start anew"),
+        wrap(GROUP, "Group._walk_relationship", group_order.walk_relationship, WALK, "workers order groups as it does", addresses),
         wrap(DATA, "DataLoader.set_basedir", patches.mutator("loader", "set_basedir"), ("self", "basedir"), replayed),
         wrap(STRATEGY, "StrategyBase.__init__", patches.strategy_init, ("self", "tqm"), "results wake us; lazy variables"),
         wrap(STRATEGY, "StrategyBase.add_tqm_variables", patches.add_tqm_variables, ("self", "vars", "play"), "lazy variables stay lazy"),

@@ -38,9 +38,10 @@ MAGIC = {
         "groups", "group_names", "inventory_hostname", "inventory_hostname_short", "ansible_facts", "role_name", "ansible_play_name",
         "ansible_role_names", "ansible_play_role_names", "ansible_dependent_role_names", "ansible_check_mode", "playbook_dir",
         "inventory_dir", "inventory_file", "ansible_play_hosts", "ansible_play_hosts_all", "ansible_play_batch",
-        "ansible_current_hosts", "ansible_failed_hosts", "environment", "ansible_failed_task",
+        "ansible_current_hosts", "ansible_failed_hosts", "environment",
     )
 }  # fmt: skip
+MAGIC["failed_task"] = "{{ (ansible_failed_task | default({})).name | default('undefined') }}"
 OTHERS = {
     "names": "{{ hostvars | list }}",
     "number": "{{ hostvars | length }}",
@@ -114,8 +115,9 @@ def add_host(draw: Any) -> Task:
 
 
 def group_by(draw: Any) -> Task:
+    # No second group with children beside `dc`: plain Ansible orders the two by their addresses.
     key = draw(st.sampled_from(["by_{{ v0 | default('x') | string | length }}", "by_{{ inventory_hostname }}", "late"]))
-    return {"group_by": {"key": key, "parents": draw(st.sampled_from([[], ["parent"], ["web"]]))}}
+    return {"group_by": {"key": key, "parents": draw(st.sampled_from([[], ["web"]]))}}
 
 
 def meta(draw: Any) -> Task:

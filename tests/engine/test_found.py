@@ -44,9 +44,29 @@ TWICE = """
   tasks:
     - {name: Process, debug: {msg: "{{ lookup('pipe', 'echo $PPID') }}"}}
 """
+#: Groups below groups that the tasks make: in plain Ansible their order is that of addresses, the same for all tasks of a run.
+ORDER = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Grouped, group_by: {key: "of_{{ inventory_hostname }}", parents: ["above_{{ inventory_hostname }}"]}}
+    - {name: Added, add_host: {name: "new_{{ inventory_hostname }}", groups: ["of_{{ inventory_hostname }}"]}}
+    - {name: Below, group_by: {key: "last_{{ inventory_hostname }}", parents: ["of_{{ inventory_hostname }}"]}}
+    - {name: Order, debug: {msg: "{{ groups.all | select('match', 'new_') | join(' ') }}"}}
+"""
+#: The first role of a play that had none when it was sent to the workers.
+INCLUDED = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Before, debug: {msg: "{{ of_role | default('none') }} {{ ansible_role_names }}"}}
+    - {name: Include, include_role: {name: one, public: true}}
+    - {name: After, debug: {msg: "{{ of_role }} {{ ansible_role_names }} {{ ansible_play_role_names }}"}}
+"""
 PLAYBOOKS = {
     "localhost": (LOCALHOST, ""),
     "shared": (SHARED, ""),
+    "included": (INCLUDED, ""),
     "shared-on-disk": (SHARED, "fact_caching = jsonfile\nfact_caching_connection = facts\n"),
 }
 
@@ -54,10 +74,11 @@ PLAYBOOKS = {
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_the_same_as_plain(local: Local, name: str) -> None:
     text, config = PLAYBOOKS[name]
+    files = {"site.yml": text, "roles/one/defaults/main.yml": "of_role: one", "roles/one/tasks/main.yml": "- {debug: {msg: x}}"}
     options = {"inventory": HOSTS, "config": config, "timeout": 300, "args": ["-e", f"only_a_task_fails={series() >= (2, 21)}"]}
-    checked = local.run({"site.yml": text}, env={"MITOPATCH_CHECK": "1"}, **options)
+    checked = local.run(files, env={"MITOPATCH_CHECK": "1"}, **options)
     assert "MP2" not in checked.text, checked.text
-    plain = local.run({"site.yml": text}, "plain", **options)
+    plain = local.run(files, "plain", **options)
     assert plain.rc == 0, plain.text
     assert_same(plain, checked)
 
@@ -67,3 +88,13 @@ def test_a_role_that_is_named_twice_runs_in_the_workers(local: Local) -> None:
     run = local.run({"site.yml": TWICE, "roles/one/tasks/main.yml": role}, inventory=HOSTS, timeout=300)
     assert run.rc == 0, run.text
     assert {int(pid) for pid in run.values("msg")["Process"].values()} <= run.workers, run.text
+
+
+def test_groups_that_tasks_make_have_one_order(local: Local) -> None:
+    hosts = "".join(f"h{number}\n" for number in range(1, 9)) + "[all:vars]\nansible_connection=local\n"
+    env = {"MITOPATCH_CHECK": "all", "MITOPATCH_WORKERS": "2"}
+    run = local.run({"site.yml": ORDER}, inventory=hosts, env=env, timeout=300)
+    assert run.rc == 0, run.text
+    orders = run.values("msg")["Order"]
+    assert len(orders) == 8
+    assert len(set(orders.values())) == 1, orders
