@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from testbed import events
 from testbed.compare import assert_same
-from testbed.runs import Arm, Bench, Run
+from testbed.runs import PLAYBOOKS, Arm, Bench, Run
+
+VAULT = PLAYBOOKS / "routes" / "vault"
+KEYS = ["--vault-id", f"one@{VAULT}/first.pass", "--vault-id", f"two@{VAULT}/second.pass"]
 
 
 def both(bench: Bench, playbook: str, args: list[str], rc: tuple[int, ...], **options: Any) -> tuple[Run, Run]:
@@ -26,3 +30,16 @@ def test_keywords(bench: Bench, bundle_active: str) -> None:
     """Batches, orders, run_once, throttle, handlers, loops, blocks, includes: the last play is reached."""
     plain, _ = both(bench, "keywords.yml", [], rc=(0, 2), hosts=1, near=4)
     assert "Fatal in a block" in plain.stdout
+
+
+def test_secrets(bench: Bench, bundle_active: str) -> None:
+    """no_log in every position, options that are secret, vaults: nobody sees a secret, and -vvv does not either."""
+    # Root becomes root in the continuous integration: only so is the stand-in for sudo asked at all.
+    env = {"ANSIBLE_BECOME_ALLOW_SAME_USER": "True"}
+    runs = both(bench, "secrets.yml", KEYS, rc=(0,), hosts=1, near=1, env=env)
+    assert "Incorrect sudo password" in runs[0].stdout
+    loud = bench.run(["routes/secrets.yml", *KEYS, "-vvv"], "mitopatch", hosts=1, near=1, env=env)
+    assert loud.rc == 0, loud.stdout + loud.stderr
+    for run in (*runs, loud):
+        shown = run.stdout + run.stderr + (run.directory / "events").read_text()
+        assert not re.findall(r".*SECRET-.*|.*of the vault.*|.*open sesame.*", shown)

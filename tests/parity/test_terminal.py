@@ -72,6 +72,7 @@ def test_agrees(bench: Bench, bundle_active: str, name: str) -> None:
         "hosts": 1,
         "near": 2 if name == "asked" else 1,
         "prefix": [sys.executable, TYPIST, json.dumps(answers)],
+        "env": {"ANSIBLE_BECOME_ALLOW_SAME_USER": "True"},  # or root would become root without being asked
         "variables": {"ansible_become_exe": PLAYBOOKS / "routes" / "asking_sudo"},
     }
     command = ["routes/terminal.yml", "--tags", name, *args]

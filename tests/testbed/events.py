@@ -85,6 +85,7 @@ VOLATILE_TEXT = [
     (re.compile(r'"cache_update_time": \d+'), '"cache_update_time": <time>'),
     (re.compile(r"Fetched [\d.,]+ k?M?B in \d+\w* \([^)]*\)"), "Fetched <packages>"),  # apt-get
     (re.compile(r"\(pid \d+\)|\bpid \d+"), "<pid>"),
+    (re.compile(r"(\[sudo via ansible, key=)[a-z]{32}"), r"\1<random>"),
     (re.compile(r"\b\d+ bytes? from"), "<n> bytes from"),
 ]
 
