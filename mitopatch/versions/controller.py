@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Optional
 
 from ansible.inventory.group import Group
@@ -61,6 +61,8 @@ class Controller(ControllerSeam):
                 self.anchors["loader of plugins", name] = value
         #: What the fact cache had at the last fork; a worker begins with it.
         self.cached: Optional[facts.Cached] = None
+        #: The hosts of which the workers know what the cache had.
+        self._cached_hosts: set[str] = set()
         mode = check.wanted()
         #: Under MITOPATCH_CHECK, what computes the digests; workers inherit it.
         self.checker = check.Checker(mode, os.urandom(32), kind, manager, self.anchors["inventory"]) if mode else None
@@ -71,12 +73,22 @@ class Controller(ControllerSeam):
 
     @contextlib.contextmanager
     def fork_guard(self) -> Iterator[None]:
-        manager = self.anchors["variables"]
-        plugin = self.family.fact_cache(manager)
-        self.cached = facts.read(plugin, self.family.cache_keys(manager, self.state[2])) if plugin is not None else None
+        self._cached_hosts.update(self.state[2])
+        self.cached = self._read(self._cached_hosts)
         lock = getattr(display, "_lock", None)
         with lock if lock is not None else contextlib.nullcontext():
             yield
+
+    def _read(self, hosts: Iterable[str]) -> Optional[facts.Cached]:
+        manager = self.anchors["variables"]
+        plugin = self.family.fact_cache(manager)
+        return facts.read(plugin, self.family.cache_keys(manager, hosts)) if plugin is not None else None
+
+    def further_facts(self, hosts: Iterable[str]) -> Optional[facts.Cached]:
+        """What the fact cache has of those of these hosts of which the workers do not know it yet; None if there are none."""
+        further = [host for host in hosts if host not in self._cached_hosts]
+        self._cached_hosts.update(further)
+        return self._read(further) if further else None
 
     def shared_kinds(self) -> tuple[type, ...]:
         return (FieldAttributeBase, Role, PlayContext)

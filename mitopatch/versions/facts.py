@@ -2,7 +2,8 @@
 
 The controller writes facts to a persistent cache once; a worker that replays the same mutation must not write again. Nor
 may it see on disk what the controller has written since: that comes as an operation, in its turn. So a worker begins with
-what was in the cache when it was forked; of hosts that have no part in the play it reads that when they are asked for.
+what was in the cache of the play's hosts when it was forked, and is told what is in it of further hosts before they have a part in
+a play, or are written. Of others it reads it when they are asked for.
 """
 
 from __future__ import annotations
@@ -50,6 +51,16 @@ class OverlayCache:
         self._known = cached.hosts
         self._written: dict[str, Any] = dict(cached.values)
         self._deleted: set[str] = set()
+
+    def know(self, cached: Cached) -> None:
+        """What the cache has of further hosts, before the first operation on them."""
+        new = cached.hosts - self._known
+        self._known |= new
+        for key in new:
+            # It may have been read here too early.
+            self._written.pop(key, None)
+            if key in cached.values:
+                self._written[key] = cached.values[key]
 
     def get(self, key: str) -> Any:
         """The value of ``key``; KeyError (or what the plugin does) if there is none."""

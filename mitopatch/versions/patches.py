@@ -18,6 +18,8 @@ HOST_PARAMETERS = {
     "set_host_variable": ("host", "varname", "value"),
     "clear_facts": ("hostname",),
 }
+#: Those that write to the fact cache.
+CACHED = ("set_host_facts", "clear_facts")
 
 
 class Patches:
@@ -108,12 +110,15 @@ class Patches:
         """Wrap: log a mutation of one host's variables after it has happened."""
 
         def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-            result = wrapped(*args, **kwargs)
             session = current()
-            if session is not None and session.seam.anchors["variables"] is instance:
-                given = dict(zip(HOST_PARAMETERS[method], args), **kwargs)
-                values = [given[name] for name in HOST_PARAMETERS[method]]
-                session.log_host(str(values[0]), method, tuple(values[1:]))
+            if session is None or session.seam.anchors["variables"] is not instance:
+                return wrapped(*args, **kwargs)
+            given = dict(zip(HOST_PARAMETERS[method], args), **kwargs)
+            host, *values = (given[name] for name in HOST_PARAMETERS[method])
+            if method in CACHED:
+                session.know_facts([str(host)])
+            result = wrapped(*args, **kwargs)
+            session.log_host(str(host), method, tuple(values))
             return result
 
         return wrapper

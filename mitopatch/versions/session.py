@@ -9,7 +9,7 @@ import collections
 import pickle  # nosec B403 - between our own processes
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, Optional
 
 from ansible.utils.display import Display
@@ -174,6 +174,7 @@ class Session:
         roles = tuple(map(id, play.roles))
         if state == self.seam.state and roles == self._roles:
             return
+        self.know_facts(strategy._hosts_cache_all)
         self.seam.state = state
         send_roles = self._roles is not None and roles != self._roles
         self._roles = roles
@@ -252,6 +253,12 @@ class Session:
             self._stale = True
             return
         self.pool.broadcast(frames.HOST_OPERATION, pickle.dumps((host, data), protocol=5))
+
+    def know_facts(self, hosts: Iterable[str]) -> None:
+        """Tell the workers what the fact cache has of these hosts, before it changes."""
+        cached = self.seam.further_facts(hosts) if self.pool.started else None
+        if cached is not None:
+            self.log("fact cache", "know", (cached,), {})
 
     def log(self, anchor: Hashable, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A mutation has happened: ``anchor.method(*args, **kwargs)``."""

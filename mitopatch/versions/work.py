@@ -65,7 +65,8 @@ class Worker(WorkerSeam):
         plugin_lock.remember_paths()
         plugin = self.family.fact_cache(self.manager)
         if plugin is not None:
-            self.family.set_fact_cache(self.manager, facts.OverlayCache(plugin, controller.cached))
+            self.anchors["fact cache"] = overlay = facts.OverlayCache(plugin, controller.cached)
+            self.family.set_fact_cache(self.manager, overlay)
             self._at_once = facts.shared(controller.cached)
         replay.become(self)
         localhost.keep_apart(self.inventory)

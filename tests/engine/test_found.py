@@ -8,6 +8,7 @@ from testbed.compare import assert_same
 from .conftest import Local, series
 
 HOSTS = "".join(f"h{number}\n" for number in range(1, 4)) + "[all:vars]\nansible_connection=local\n"
+ON_DISK = "fact_caching = jsonfile\nfact_caching_connection = facts\n"
 #: Iterating over hostvars gives nothing in some releases until somebody has asked for the implicit localhost.
 LOCALHOST = """
 - hosts: all
@@ -63,11 +64,26 @@ INCLUDED = """
     - {name: Include, include_role: {name: one, public: true}}
     - {name: After, debug: {msg: "{{ of_role }} {{ ansible_role_names }} {{ ansible_play_role_names }}"}}
 """
+#: Facts of a host that comes late: on disk they are sorted, and there before the worker has had its turn with the first.
+LATE = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {name: Late, add_host: {name: late, ansible_connection: local}}
+    - {name: First, set_fact: {zeta: 1, alpha: 1, cacheable: true}, delegate_to: late, delegate_facts: true}
+    - {name: Second, set_fact: {beta: 1, cacheable: true}, delegate_to: late, delegate_facts: true}
+    - {name: Order, debug: {msg: "{{ hostvars.late.ansible_facts | list }}"}}
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Order, debug: {msg: "{{ hostvars.late.ansible_facts | list }}"}}
+"""
 PLAYBOOKS = {
     "localhost": (LOCALHOST, ""),
     "shared": (SHARED, ""),
     "included": (INCLUDED, ""),
-    "shared-on-disk": (SHARED, "fact_caching = jsonfile\nfact_caching_connection = facts\n"),
+    "shared-on-disk": (SHARED, ON_DISK),
+    "late-on-disk": (LATE, ON_DISK),
 }
 
 
