@@ -71,7 +71,18 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         """The temporary directory that upstream would make for the file of a new-style module now; None if for none."""
         if self._connection._shell.tmpdir is not None or self._is_pipelining_enabled("new", False):
             return None
-        return self._new_tmp_path()
+        return self._expand_home(self._new_tmp_path())
+
+    def _expand_home(self, path: str, sudoable: bool = True) -> str:
+        # On this machine upstream asks for the home of the user by name if there is a name; HOME may be another's.
+        if self._connection.transport == "local" and not (sudoable and self._connection.become) and (path + "/").startswith("~/"):
+            user = self._get_remote_user()
+            if user:
+                return os.path.expanduser("~" + str(unsafe.cast(user))) + path[1:]
+        return path
+
+    def _remote_expand_user(self, path: str, sudoable: bool = True, **kwargs: Any) -> Any:
+        return super()._remote_expand_user(self._expand_home(path, sudoable), sudoable=sudoable)
 
     def _make_tmp_path(self, *args: Any, **kwargs: Any) -> Any:
         if self._upstream_way:
