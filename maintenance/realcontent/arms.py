@@ -100,6 +100,7 @@ def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str
         "TMPDIR": str(directory / "tmp"),
         "ANSIBLE_HOME": str(directory / "home/.ansible"),
         "ANSIBLE_NOCOLOR": "1",
+        "PYTHONHASHSEED": "0",  # roles make lists of sets
         "TESTBED_EVENTLOG": str(directory / "events"),
         **{name: value for name, value in os.environ.items() if name.startswith("MITOPATCH_")},
         processes.MARKER: marker,

@@ -87,6 +87,9 @@ VOLATILE_TEXT = [
     (re.compile(r"\(pid \d+\)|\bpid \d+"), "<pid>"),
     (re.compile(r"(\[sudo via ansible, key=)[a-z]{32}"), r"\1<random>"),
     (re.compile(r"\b\d+ bytes? from"), "<n> bytes from"),
+    (re.compile(r"__omit_place_holder__[0-9a-f]{40}"), "<omit>"),  # up to 2.18, where a role leaves one inside a value
+    (re.compile(r"\(root-commit\) [0-9a-f]{7,}"), "(root-commit) <commit>"),
+    (re.compile(r"\w{3} \w{3} +\d+ \d\d:\d\d:\d\d UTC \d{4}"), "<time>"),
 ]
 
 
