@@ -88,8 +88,8 @@ def _plan(invocation: Any) -> _Plan:
     interpreter, argument = ansible_mitogen.parsing.parse_hashbang(source)
     if argument:
         return _Plan(False)
-    if "ansible_collections" in path:
-        ansible_mitogen.planner._load_collections(invocation)
+    # Not ansible_mitogen's `_load_collections`: its look at all collections warns of those without a manifest, and what it adds to
+    # `sys.path` finds nothing, because Ansible's own finder answers for `ansible_collections`.
     modified = ansible_mitogen._modifiers.apply_ansible_module_modifiers(invocation.module_name, source)
     if modified != source:
         invocation._overridden_sources[path] = modified

@@ -26,6 +26,10 @@ class Modules:
 
     def path(self, action: Any, name: str) -> Optional[str]:
         # As ActionBase._configure_module.
+        if name == action._task.action:
+            # ansible_mitogen's copy of the name no longer knows where it stands in the playbook, and the deprecation of a
+            # redirected module, which the controller has shown, would be another one (from 2.19).
+            name = action._task.action
         found = module_loader.find_plugin_with_context(name, "", collection_list=action._task.collections)
         path: Optional[str] = found.plugin_resolved_path if found.resolved else None
         return path

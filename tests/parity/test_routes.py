@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections import Counter
 from typing import Any
 
@@ -16,7 +18,8 @@ KEYS = ["--vault-id", f"one@{VAULT}/first.pass", "--vault-id", f"two@{VAULT}/sec
 
 def both(bench: Bench, playbook: str, args: list[str], rc: tuple[int, ...], **options: Any) -> tuple[Run, Run]:
     """Run it in both arms; ``rc`` guards against two runs that agree because both stop at once."""
-    config = {"defaults": {"forks": 6}}
+    defaults = options.pop("defaults", {})
+    config = {"defaults": {"forks": 6, **defaults}, **options.pop("config", {})}
     arms: tuple[Arm, ...] = ("plain", "mitopatch")
     plain, patched = (bench.run([f"routes/{playbook}", *args], arm, config=config, **options) for arm in arms)
     assert plain.rc in rc, plain.stdout + plain.stderr
@@ -43,3 +46,22 @@ def test_secrets(bench: Bench, bundle_active: str) -> None:
     for run in (*runs, loud):
         shown = run.stdout + run.stderr + (run.directory / "events").read_text()
         assert not re.findall(r".*SECRET-.*|.*of the vault.*|.*open sesame.*", shown)
+
+
+def test_connections(bench: Bench, bundle_active: str) -> None:
+    """A user's connections, interpreters, connection variables that change in mid-play, resets, a restart that is none."""
+    pythons = ",".join(filter(None, [shutil.which("python3", path="/usr/bin:/usr/local/bin"), sys.executable]))
+    both(bench, "connections.yml", [], rc=(0,), hosts=2, near=1, variables={"pythons": pythons})
+
+
+def test_plugins(bench: Bench, bundle_active: str) -> None:
+    """What a user brings: collections, roles with plugins, plugins of every kind, action plugins and modules that misbehave."""
+    here = PLAYBOOKS / "routes" / "plugins"
+    defaults = {
+        "fact_caching": "plainjson", "fact_caching_connection": "facts",
+        **{f"{kind}_plugins": here / kind for kind in ("cache", "vars", "inventory")},
+    }  # fmt: skip
+    sources = ["-i", "hosts", "-i", str(PLAYBOOKS / "routes" / "grown.yml")]
+    config = {"inventory": {"enable_plugins": "grown, host_list, ini"}}
+    plain, _ = both(bench, "plugins.yml", sources, rc=(0,), hosts=1, near=1, defaults=defaults, config=config)
+    assert any(path.name.endswith("g01") for path in (plain.directory / "facts").iterdir())
