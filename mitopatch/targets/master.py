@@ -175,11 +175,23 @@ class Master:
             return result
 
         ansible_mitogen.connection.Connection._connect_stack = connect_stack
+        self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
         actions.tell(on_action)
         planner.install(modules)
         self._terminal_where_upstream_has_one()
+
+    @staticmethod
+    def _directory_that_targets_can_read() -> None:
+        # Local modules start in the playbook's directory. Where that is a setting (``playbook_dir`` of the command ansible), it
+        # knows from 2.19 where it was set, and is of a class that a target cannot unpickle.
+        upstream = ansible_mitogen.connection.Connection.on_action_run
+
+        def on_action_run(self: Any, task_vars: Any, delegate_to_hostname: Any, loader_basedir: Any) -> None:
+            upstream(self, task_vars, delegate_to_hostname, unsafe.cast(loader_basedir))
+
+        ansible_mitogen.connection.Connection.on_action_run = on_action_run
 
     @staticmethod
     def _terminal_where_upstream_has_one() -> None:

@@ -27,7 +27,9 @@ def lines(run: Run, drop: bool) -> list[str]:
 def test_agrees(bench: Bench, bundle_active: str, name: str) -> None:
     """Each command gives the same exit code, lines and events; at -vvv all but what upstream says of its own connections."""
     arms: tuple[Arm, ...] = ("plain", "mitopatch")
-    plain, patched = (bench.run(COMMANDS[name], arm, hosts=2, near=1, program="ansible") for arm in arms)
+    # From 2.19 a setting knows where it was set, and the directory of the playbook is one, which a local module starts in.
+    env = {"ANSIBLE_PLAYBOOK_DIR": "/tmp"} if name == "verbose" else {}
+    plain, patched = (bench.run(COMMANDS[name], arm, hosts=2, near=1, program="ansible", env=env) for arm in arms)
     assert plain.rc == (2 if name == "oneline" else 0), plain.stdout + plain.stderr
     assert patched.rc == plain.rc
     assert lines(plain, name == "loud") == lines(patched, name == "loud")
