@@ -46,7 +46,7 @@ def main() -> int:
         child.close(force=True)
         return 98
     child.close()
-    return 128 + child.signalstatus if child.signalstatus else int(child.exitstatus)
+    return 128 + child.signalstatus if child.signalstatus else child.exitstatus or 0
 
 
 if __name__ == "__main__":
