@@ -75,8 +75,9 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
 
     def _expand_home(self, path: str, sudoable: bool = True) -> str:
         # On this machine upstream asks for the home of the user by name if there is a name; HOME may be another's.
-        if self._connection.transport == "local" and not (sudoable and self._connection.become) and (path + "/").startswith("~/"):
-            user = self._get_remote_user()
+        if self._connection.transport == "local" and (path + "/").startswith("~/"):
+            user = self.get_become_option("become_user") if sudoable and self._connection.become else None
+            user = user or self._get_remote_user()
             if user:
                 return os.path.expanduser("~" + str(unsafe.cast(user))) + path[1:]
         return path
