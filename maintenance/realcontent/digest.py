@@ -17,7 +17,7 @@ LEFT_OUT = {
     r"var/lib/dpkg/(lock.*|triggers/Lock|.*-old)": "locks and the state before",
     r"var/lib/systemd/(random-seed|timers/.*|catalog/database)": "random, clock",
     r".*/__pycache__(/.*)?": "byte code: holds the source's time, and sets in the order of a hash seed",
-    r"(.*/)?\.git/(objects|index|logs|COMMIT_EDITMSG|refs)(/.*)?": "commits: clock",
+    r"(.*/)?\.git/(objects|index|logs|COMMIT_EDITMSG|refs|info/refs|packed-refs)(/.*)?": "commits: clock",
 }
 #: Compared but for the content.
 CONTENT_LEFT_OUT = {
