@@ -107,7 +107,9 @@ class Run:
 
 def why(log: Path) -> str:
     """[maintenance] The lines of a log that most likely tell why its target failed."""
-    lines = [" ".join(line.split()) for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    # The report names no directory of the machine that made it.
+    text = log.read_text(encoding="utf-8", errors="replace").replace(str(ROOT), "<checkout>")
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     telling = [i for i, line in enumerate(lines) if re.search(r"fatal: |FAILED!|ERROR|Traceback|parity: stopped|AssertionError", line)]
     return " ".join(lines[telling[-1] if telling else -3 :][:4])[:200]
 
