@@ -65,3 +65,9 @@ def test_plugins(bench: Bench, bundle_active: str) -> None:
     config = {"inventory": {"enable_plugins": "grown, host_list, ini"}}
     plain, _ = both(bench, "plugins.yml", sources, rc=(0,), hosts=1, near=1, defaults=defaults, config=config)
     assert any(path.name.endswith("g01") for path in (plain.directory / "facts").iterdir())
+
+
+def test_tasks(bench: Bench, bundle_active: str) -> None:
+    """Jobs and time limits, loops that end early, environments, data of every kind, delegation, hosts made in mid-run."""
+    plain, _ = both(bench, "tasks.yml", [], rc=(0,), hosts=2, near=3)
+    assert "Hosts of the moment" in plain.stdout
