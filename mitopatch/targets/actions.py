@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any, Optional
@@ -72,6 +73,11 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         if self._connection._shell.tmpdir is not None or self._is_pipelining_enabled("new", False):
             return None
         return self._expand_home(self._new_tmp_path())
+
+    def words_of_end(self, command: str) -> Any:
+        """What a module's command gives, exit status and output, that ends as this shell command."""
+        pipelining = self._is_pipelining_enabled("new", False)
+        return self._low_level_execute_command(f"/bin/sh -c {shlex.quote(command)} && sleep 0", in_data=b"\n" if pipelining else None)
 
     def _expand_home(self, path: str, sudoable: bool = True) -> str:
         # On this machine upstream asks for the home of the user by name if there is a name; HOME may be another's.

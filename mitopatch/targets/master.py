@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, planner
+from mitopatch.targets import actions, onboard, planner
 
 LOG = logging.getLogger(__name__)
 
@@ -64,6 +64,25 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
             gate = self._gates.setdefault(key, threading.Lock())
         with gate:
             return super()._wait_or_start(spec, via=via)
+
+    def _connect(self, key: Any, spec: Any, via: Any = None) -> Any:
+        if via is not None:
+            via.call_no_reply(onboard.watch_children)
+        return super()._connect(key, spec, via=via)
+
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
+    def put(self, context: Any) -> None:
+        """See the base class, which warns of contexts that have ended in the meantime."""
+        with self._lock:
+            known = context in self._refs_by_context
+        if known:
+            super().put(context=context)
+
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
+    def forget(self, context: Any) -> None:
+        """A context has ended: the next task connects anew."""
+        with self._lock:
+            self._forget_context_unlocked(context)
 
 
 class ModuleDepService(ansible_mitogen.services.ModuleDepService):  # type: ignore[misc]

@@ -11,8 +11,10 @@ import io
 import os
 import re
 import resource
+import signal
 import sys
 import tempfile
+import time
 
 import ansible_mitogen.runner
 import ansible_mitogen.target
@@ -234,3 +236,44 @@ def is_interpreter(path):
         return path == sys.executable or (not in_venv and os.path.samefile(path, sys.executable))
     except OSError:
         return False
+
+
+#: In a process with children: their processes by the number of their contexts, once they have hung up.
+_ended = {}
+#: Numbers of the contexts that run a module.
+busy = set()
+#: Seconds for the process of an interpreter that has hung up to end.
+PATIENCE = 5.0
+
+
+def watch_children():
+    """[worker, target] Remember how the interpreters end that this process starts; called again it does nothing."""
+    parent = mitogen.core.import_module("mitogen.parent")
+    upstream = parent.Connection._on_streams_disconnected
+    if upstream.__module__ == __name__:
+        return
+
+    def on_streams_disconnected(self):
+        number = self.context.context_id
+        _ended[number] = self.proc
+        if number in busy:
+            # Mitogen would send SIGTERM after 50 ms. If it was the module that ended the interpreter, ssh is about to say how;
+            # SIGKILL comes after a second.
+            send = self.proc.send_signal
+            self.proc.send_signal = lambda number: number == signal.SIGTERM or send(number)
+        upstream(self)
+
+    parent.Connection._on_streams_disconnected = on_streams_disconnected
+
+
+def exit_status(context_id):
+    """[worker, target] How a child's process has ended, as subprocess has it; None if it has not, or is not known."""
+    deadline = time.time() + PATIENCE
+    while time.time() < deadline:
+        proc = _ended.get(context_id)
+        status = proc and proc.poll()
+        if status is not None:
+            del _ended[context_id]
+            return status
+        time.sleep(0.01)
+    return None

@@ -18,7 +18,7 @@ import ansible_mitogen.parsing
 import ansible_mitogen.planner
 import ansible_mitogen.target
 
-from mitopatch.targets import onboard
+from mitopatch.targets import endings, onboard
 
 LOG = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def install(modules: Modules) -> None:
     ansible_mitogen.planner.invoke = invoke
     ansible_mitogen.target.run_module = onboard.run_module
     ansible_mitogen.target.init_child = onboard.init_child
+    endings.install()
 
 
 def _plan(invocation: Any) -> _Plan:
@@ -136,7 +137,7 @@ def invoke(invocation: Any) -> Any:
     else:
         ansible_mitogen.planner._propagate_deps(invocation, planner, invocation.connection.context)
         invocation.action.module_begun = True
-        response = invocation.connection.get_chain().call(onboard.run_module, kwargs=arguments)
+        response = endings.run(invocation, arguments)
     if onboard.AGAIN in response:
         raise Upstream(response[onboard.AGAIN])
     return invocation.action._postprocess_response(response)

@@ -1,6 +1,8 @@
 #!/usr/bin/python
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
@@ -27,6 +29,8 @@ def main():
         sys.exit(0)
     if how == "empty":
         sys.exit(0)
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if how == "exit_7":
         sys.stderr.write("seven\n")
         sys.exit(7)
