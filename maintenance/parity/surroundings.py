@@ -77,18 +77,28 @@ def environment(place: Place, its_aliases: tuple[str, ...], extra: dict[str, str
     return {**found, **targets.settings(its_aliases), **extra}
 
 
+def inventory(place: Place, its_aliases: tuple[str, ...]) -> str:
+    """[maintenance] The inventory for a target with these aliases: this machine, over ssh if it asks for that.
+
+    Source: ansible_test/_internal/inventory.py, create_posix_inventory.
+    """
+    connection = "local"
+    if "needs/ssh" in its_aliases:
+        connection = f"ssh ansible_host=localhost ansible_port=22 ansible_user=root ansible_ssh_private_key_file={sandbox.KEY}"
+    python = f"{place.environment}/bin/python"
+    return f"[testgroup]\ntesthost ansible_connection={connection} ansible_pipelining=yes ansible_python_interpreter={python}"
+
+
 def script(place: Place, target: str, extra: dict[str, str]) -> str:
     """[maintenance] The script that runs a target in a sandbox, the targets that set things up for it first."""
-    inventory = (
-        f"[testgroup]\ntesthost ansible_connection=local ansible_pipelining=yes ansible_python_interpreter={place.environment}/bin/python"
-    )
+    its_inventory = inventory(place, targets.aliases_of(place.tree / target))
     lines = [
         "set -e",
         sandbox.SSHD,
         f"mkdir -p {_ROOT}/lib",
         f"ln -s {shlex.quote(str(place.package))} {_ROOT}/lib/ansible",
         f"touch {_ROOT}/ansible.cfg",
-        f"printf '%s\\n' {shlex.quote(inventory)} > {shlex.quote(str(place.tree.parent / 'inventory'))}",
+        f"printf '%s\\n' {shlex.quote(its_inventory)} > {shlex.quote(str(place.tree.parent / 'inventory'))}",
     ]
     for name in (*targets.setups(targets.aliases_of(place.tree / target)), target):
         lines += _one(place, name, extra)

@@ -93,6 +93,14 @@ def test_a_script_is_good_bash_and_runs_what_sets_up_first(tmp_path: Path) -> No
     assert '"gather_facts": false' in script
 
 
+def test_a_target_that_needs_ssh_gets_it(tmp_path: Path) -> None:
+    tree = tmp_path / "test/integration/targets"
+    make_target(tree, "fetch", "needs/ssh\n")
+    make_target(tree, "ping")
+    assert "ansible_connection=ssh ansible_host=localhost" in surroundings.script(a_place(tree), "fetch", {})
+    assert "ansible_connection=local" in surroundings.script(a_place(tree), "ping", {})
+
+
 def test_what_is_asked_for_wins_in_the_environment(tmp_path: Path) -> None:
     place = a_place(tmp_path / "test/integration/targets")
     found = surroundings.environment(place, ("env/set/PAGER/less", "env/set/B/1"), {"B": "2"})
