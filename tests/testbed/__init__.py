@@ -6,6 +6,7 @@ runs.py       runs ansible-playbook in a fresh directory, bounded in time, and l
 events.py     reads the event log of a run and removes what may differ between two runs of the same playbook.
 compare.py    says in words where two runs differ.
 processes.py  finds the processes that a run started, also those that outlived it.
+delay.py      a TCP proxy that makes a host far away.
 typist.py     gives a run a terminal and types the answers to its prompts.
 plugins/      the callback that writes the event log (loaded by Ansible, not by the tests).
 """

@@ -86,7 +86,7 @@ def _lines(value: Any) -> list[str]:
     return json.dumps(value, indent=1, sort_keys=True, default=repr).splitlines()
 
 
-def _difference(what: str, left: Any, right: Any) -> str:
+def part(what: str, left: Any, right: Any) -> str:
     if left == right:
         return ""
     found = list(difflib.unified_diff(_lines(left), _lines(right), "plain", "other", lineterm="", n=4))
@@ -98,20 +98,20 @@ def difference(plain: Run, other: Run) -> str:
     """Compare exit code, order of tasks, every host's events, statistics, output, warnings and files."""
     left = events.cleaned(plain.events, plain.paths)
     right = events.cleaned(other.events, other.paths)
-    found = [_difference("exit code", [str(plain.rc)], [str(other.rc)])]
+    found = [part("exit code", [str(plain.rc)], [str(other.rc)])]
     order = events.sequence(left)
-    found.append(_difference("order of tasks", order, events.sequence(right)))
+    found.append(part("order of tasks", order, events.sequence(right)))
     hosts, others = events.by_host(left), events.by_host(right)
     for host in sorted(set(hosts) | set(others)):
-        found.append(_difference(f"events of {host}", hosts.get(host, []), others.get(host, [])))
-    found.append(_difference("statistics", events.stats(left), events.stats(right)))
+        found.append(part(f"events of {host}", hosts.get(host, []), others.get(host, [])))
+    found.append(part("statistics", events.stats(left), events.stats(right)))
     ordered = all("(linear)" in play[0] for play in order if play)
     shape = output_blocks if ordered else output_sorted
-    found.append(_difference("output", shape(plain.stdout, plain.paths), shape(other.stdout, other.paths)))
-    found.append(_difference("stderr", warnings(plain.stderr, plain.paths), warnings(other.stderr, other.paths)))
+    found.append(part("output", shape(plain.stdout, plain.paths), shape(other.stdout, other.paths)))
+    found.append(part("stderr", warnings(plain.stderr, plain.paths), warnings(other.stderr, other.paths)))
     for name in ("targets", "fetched"):
-        found.append(_difference(f"files ({name})", tree(plain.directory / name), tree(other.directory / name)))
-    found.append(_difference("cached facts", cached_facts(plain), cached_facts(other)))
+        found.append(part(f"files ({name})", tree(plain.directory / name), tree(other.directory / name)))
+    found.append(part("cached facts", cached_facts(plain), cached_facts(other)))
     return "".join(found)
 
 

@@ -83,9 +83,13 @@ class SshBed:
                     raise
             else:
                 break
+        self.vouch_for(self.port)
+
+    def vouch_for(self, port: int) -> None:
+        """Have the clients know the hosts' keys on this port, too (that of a proxy)."""
         key_type, key = (self.directory / "host_key.pub").read_text().split()[:2]
-        lines = [f"[{address}]:{self.port} {key_type} {key}\n" for address in self.addresses]
-        self.known_hosts.write_text("".join(lines))
+        with open(self.known_hosts, "a", encoding="utf-8") as stream:
+            stream.writelines(f"[{address}]:{port} {key_type} {key}\n" for address in self.addresses)
 
     def _free_port(self) -> int:
         with socket.socket() as probe:
