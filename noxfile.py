@@ -77,7 +77,7 @@ def parity(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure plain, mitogen_linear and mitopatch: nox -s bench -- --core 2.16 facts --rounds 10."""
+    """Measure plain, mitogen_linear and mitopatch: nox -s bench -- --core 2.16 facts --rounds 10, or -- --page, -- --list."""
     arguments = list(session.posargs)
     core = ""
     if "--core" in arguments:
