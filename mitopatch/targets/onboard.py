@@ -35,6 +35,13 @@ _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 _NO_PARAMETERS = getattr(basic, "_PARSED_MODULE_ARGS", None)
 
 
+try:
+    #: The directory in which the interpreter started: the user's home, or that of whoever became the user.
+    START = os.getcwd()
+except OSError:
+    START = None
+
+
 class Again(BaseException):
     """The module must be run the upstream way; not an Exception, which modules catch."""
 
@@ -137,6 +144,13 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
                 except ValueError:
                     return
                 self.limit = (soft, hard)
+
+    def _revert_cwd(self):
+        # The base class goes to a directory for temporary files: the next module, and who becomes another user, would be there.
+        try:
+            os.chdir(START)
+        except (EnvironmentError, TypeError):
+            ansible_mitogen.runner.NewStyleRunner._revert_cwd(self)
 
     def revert(self):
         """See the base class."""
