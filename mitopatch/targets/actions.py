@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import random
@@ -30,6 +31,8 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
     _upstream_way = False
     #: Whether the module that is being run may have done something; set by `planner`.
     module_begun = False
+    #: Whether a method of `CONNECTING` is at work.
+    _connecting = False
 
     def _execute_module(self, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("wrap_async"):
@@ -50,6 +53,22 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
             return self._upstream()._execute_module(*args, **kwargs)
         finally:
             self._upstream_way = False
+
+    def _goes_on_with_upstream(self, why: Exception) -> bool:
+        """Where Mitogen could not connect and it is too late for a fork: be upstream's own action on upstream's own connection.
+
+        A Python that does not start, named for one item of a loop or found by discovery: with upstream's plugin the module fails
+        with the words of the shell, and ``raw`` does not need one.
+        """
+        if not getattr(why, "mitopatch_not_connected", False):
+            return False
+        plugin = _upstream_connection(self._connection)
+        if plugin is None:
+            return False
+        LOG.debug("%r: upstream's own connection (%s)", self, why)
+        self._connection: Any = plugin
+        self.__class__ = type(self).__bases__[1]  # as ansible_mitogen's constructor does
+        return True
 
     def _upstream(self) -> Any:
         """Upstream's methods, behind ansible_mitogen's."""
@@ -117,6 +136,41 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
             kwargs["chdir"] = unsafe.cast(kwargs["chdir"])
         return super()._low_level_execute_command(*args, **kwargs)
 
+    def _transfer_data(self, remote_path: str, data: Any) -> Any:
+        if isinstance(data, (str, bytes)):
+            return super()._transfer_data(remote_path, data)
+        return self._upstream()._transfer_data(remote_path, data)  # what else it may be depends on the release
+
+
+#: The mixin's methods that connect.
+CONNECTING = (
+    "_execute_module", "_low_level_execute_command", "_make_tmp_path", "_remove_tmp_path", "_remote_chmod", "_remote_chown",
+    "_remote_expand_user", "_remote_file_exists", "_transfer_data", "_transfer_file", "_fixup_perms2",
+)  # fmt: skip
+
+
+def _or_upstream(name: str) -> Callable[..., Any]:
+    method = getattr(ActionMixin, name)
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._connecting:
+            return method(self, *args, **kwargs)
+        self._connecting = True
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as exc:
+            if not self._goes_on_with_upstream(exc):
+                raise
+        finally:
+            self._connecting = False
+        return getattr(self, name)(*args, **kwargs)
+
+    return call
+
+
+for _name in CONNECTING:
+    setattr(ActionMixin, _name, _or_upstream(_name))
 
 #: Where ansible_mitogen's own action plugins lie.
 MITOGEN_ACTIONS = os.path.join(os.path.dirname(ansible_mitogen.__file__), "plugins", "action")
@@ -126,11 +180,17 @@ _places: dict[tuple[int, str], str] = {}
 
 _adorned: dict[type, type] = {}
 _on_action: list[Callable[[type], None]] = []
+_upstream_connection: Callable[[Any], Any]
 
 
-def tell(on_action: Callable[[type], None]) -> None:
-    """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task."""
+def tell(on_action: Callable[[type], None], upstream_connection: Callable[[Any], Any]) -> None:
+    """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task.
+
+    ``upstream_connection`` makes of a connection of Mitogen's the upstream's one that it stands for.
+    """
+    global _upstream_connection
     _on_action.append(on_action)
+    _upstream_connection = upstream_connection
 
 
 def adorn(klass: type) -> type:

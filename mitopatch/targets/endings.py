@@ -46,6 +46,9 @@ def install() -> None:
     """Have the interpreters' ends remembered in this process, and told by ssh."""
     onboard.watch_children()  # type: ignore[no-untyped-call]
     mitogen.ssh.Connection.get_boot_command = ssh_boot_command
+    # What a local interpreter says that does not start is not for our own standard error. (Other kinds have classes of their own.)
+    local = mitogen.parent.Connection
+    local.create_child_args = property(lambda self: {"stderr_pipe": True} if type(self) is local else {})
 
 
 def ssh_boot_command(self: Any) -> list[str]:
@@ -81,7 +84,11 @@ def run(invocation: Any, arguments: dict[str, Any]) -> Any:
         context=context,
     )
     connection._put_connection()
-    return invocation.action.words_of_end(f"kill -{-status} $$" if status < 0 else f"exit {status}")
+    try:
+        return invocation.action.words_of_end(f"kill -{-status} $$" if status < 0 else f"exit {status}")
+    except Exception as exc:
+        exc.mitopatch_not_connected = False  # type: ignore[attr-defined]  # the module has begun: nobody else tries
+        raise
 
 
 def _status(transport: str, context: Any) -> Optional[int]:

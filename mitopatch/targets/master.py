@@ -171,12 +171,13 @@ class Master:
         on_connect: Callable[[], None],
         on_failure: Callable[[], Any],
         on_action: Callable[[type], None],
+        upstream_connection: Callable[[Any], Any],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
 
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
         ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect (it may raise HandBack),
-        ``on_action`` that an action plugin of some class begins.
+        ``on_action`` that an action plugin of some class begins; ``upstream_connection`` makes upstream's plugin of a connection.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
@@ -187,8 +188,9 @@ class Master:
         def connect_stack(self: Any, stack: Any) -> Any:
             try:
                 result = upstream(self, stack)
-            except Exception:
+            except Exception as exc:
                 on_failure()
+                exc.mitopatch_not_connected = True  # type: ignore[attr-defined]
                 raise
             on_connect()
             return result
@@ -197,7 +199,7 @@ class Master:
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
-        actions.tell(on_action)
+        actions.tell(on_action, upstream_connection)
         planner.install(modules)
         self._terminal_where_upstream_has_one()
 

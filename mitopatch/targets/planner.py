@@ -17,6 +17,7 @@ import ansible_mitogen._modifiers
 import ansible_mitogen.parsing
 import ansible_mitogen.planner
 import ansible_mitogen.target
+import ansible_mitogen.transport_config
 
 from mitopatch.targets import endings, onboard
 
@@ -37,6 +38,9 @@ class Modules(Protocol):
 
     def open_files(self, action: Any, variables: dict[str, Any]) -> int:
         """The limit of open files that a module gets; 0 for none."""
+
+    def interpreter(self, text: str, command: list[str]) -> list[str]:
+        """The command of an interpreter, given as ``text``, which a shell would make ``command``. May raise HandBack."""
 
     def special(self, source: bytes) -> bool:
         """Whether only AnsiballZ can prepare this module."""
@@ -79,6 +83,16 @@ def install(modules: Modules) -> None:
     ansible_mitogen.target.run_module = onboard.run_module
     ansible_mitogen.target.init_child = onboard.init_child
     endings.install()
+    upstream = ansible_mitogen.transport_config.parse_python_path
+
+    def parse_python_path(s: Any, candidates: Any, task_vars: Any, action: Any, rediscover_python: Any) -> list[str]:
+        known = "discovered_interpreter_python" in (task_vars.get("ansible_facts") or ())
+        command = upstream(s, candidates, task_vars, action, rediscover_python)
+        if known and not action._mitogen_rediscovered_interpreter:
+            action._discovered_interpreter_key = None  # upstream tells of it once
+        return modules.interpreter(str(s), command)
+
+    ansible_mitogen.transport_config.parse_python_path = parse_python_path
 
 
 def _plan(invocation: Any) -> _Plan:

@@ -18,6 +18,8 @@ class Family(abc.ABC):
     module_loader: Optional[str] = None
     #: The package in which AnsiballZ puts modules that belong to none.
     nameless_modules = "ansible.modules"
+    #: Whether ``ansible_python_interpreter`` may be a program with arguments.
+    interpreter_arguments = True
 
     @abc.abstractmethod
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
@@ -104,6 +106,7 @@ class KeywordFamily(Family):
 
     module_loader = "ansible.module_utils._internal._ansiballz._loader"
     nameless_modules = "ansible.legacy"
+    interpreter_arguments = False
 
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)

@@ -9,6 +9,8 @@ from ansible import constants
 from ansible.executor import module_common
 from ansible.plugins.loader import module_loader
 
+from mitopatch.versions import routes
+
 _LIMIT = "PYTHON_MODULE_RLIMIT_NOFILE"
 #: A serialization profile of its own (from 2.19), embedded files (from 2.21): AnsiballZ prepares these.
 _SPECIAL = re.compile(rb"^METADATA\b|\bEmbedManager\b", re.MULTILINE)
@@ -17,9 +19,13 @@ _SPECIAL = re.compile(rb"^METADATA\b|\bEmbedManager\b", re.MULTILINE)
 class Modules:
     """See mitopatch.targets.planner.Modules."""
 
-    def __init__(self, loader: Optional[str], nameless: str) -> None:
-        """``nameless``: the package of modules that belong to none, in which AnsiballZ puts them."""
+    def __init__(self, loader: Optional[str], nameless: str, arguments: bool) -> None:
+        """``nameless``: the package of modules that belong to none, in which AnsiballZ puts them.
+
+        ``arguments``: whether an interpreter may be given with arguments.
+        """
         self.loader = loader
+        self._arguments = arguments
         self._nameless = nameless
         self._limit = constants.config.get_config_value(_LIMIT)
         self._limit_names = [entry["name"] for entry in constants.config.get_configuration_definition(_LIMIT).get("vars", ())]
@@ -51,6 +57,12 @@ class Modules:
         if not isinstance(limit, int):
             limit = action._templar.template(limit)
         return int(limit)  # not a class of ansible-core's, which a target cannot unpickle
+
+    def interpreter(self, text: str, command: list[str]) -> list[str]:
+        if self._arguments or len(command) == 1:
+            return command
+        routes.hand_back(f"interpreter {text}")
+        return [text]
 
     def special(self, source: bytes) -> bool:
         return _SPECIAL.search(source) is not None

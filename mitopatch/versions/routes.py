@@ -2,7 +2,7 @@
 
 Connections that Mitogen speaks go to its plugins. For any other, and for become methods that have not earned the
 thread route, the task is handed back before anything was done for it; in the middle of a loop, where that is too
-late, upstream's own plugin serves on the thread.
+late, upstream's own plugin serves on the thread, as it does there for a connection that Mitogen cannot make.
 """
 
 from __future__ import annotations
@@ -77,8 +77,25 @@ def connection_failed() -> None:
 
 def install(master: Any, modules: Any) -> None:
     """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
+    get_connection = plugin_loader.connection_loader.get_with_context
+
+    def upstream_connection(connection: Any) -> Any:
+        if connection.transport not in master.connections:
+            return None
+        context = connection._play_context
+        plugin = get_connection(connection.transport, context, None, ansible_playbook_pid=str(os.getppid())).object
+        if plugin is not None:
+            plugin._options, plugin._shell = connection._options, connection._shell
+            plugin.set_become_plugin(connection.become)
+        return plugin
+
     master.install(
-        connection=connection_wrapper(master), modules=modules, on_connect=touched, on_failure=connection_failed, on_action=acting
+        connection=connection_wrapper(master),
+        modules=modules,
+        on_connect=touched,
+        on_failure=connection_failed,
+        on_action=acting,
+        upstream_connection=upstream_connection,
     )
     get_become = plugin_loader.become_loader.get
 

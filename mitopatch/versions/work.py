@@ -73,7 +73,8 @@ class Worker(WorkerSeam):
         self._take_state(controller.state)
         self.family.start(self)
         self.master = master.Master(len(self.inventory.hosts))
-        routes.install(self.master, modules.Modules(self.family.module_loader, self.family.nameless_modules))
+        kind = self.family
+        routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))
 
     # -- the replica ----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,14 @@ class ActionModule(ActionBase):
         stat = self._execute_remote_stat(remote, all_vars=task_vars, follow=False)
         exists = self._remote_file_exists(remote)
         data = self._transfer_data(self._connection._shell.join_path(temporary, "data"), "data of " + word)
+        others = []
+        for other in ({"a": word}, b"bytes", 3):
+            try:
+                self._transfer_data(remote, other)
+                others.append(self._low_level_execute_command(f"cat {remote}")["stdout"])
+            except Exception as exc:
+                others.append(f"{type(exc).__name__}: {exc}")
+        self._transfer_file(handle.name, remote)
         self._connection.fetch_file(remote, handle.name)
         with open(handle.name) as read:
             fetched = read.read()
@@ -49,6 +57,7 @@ class ActionModule(ActionBase):
             text=text["stdout"],
             size=stat["size"],
             exists=exists,
+            others=others,
             data=os.path.basename(data),
             fetched=fetched,
             debug=debug,
