@@ -121,7 +121,7 @@ def main() -> int:
         if not options.tiny:
             # After each one: what takes hours may be interrupted.
             options.output.mkdir(parents=True, exist_ok=True)
-            path = options.output / f"{began}-core{core}.json"
+            path = options.output / f"{began}-core{core}-{next(iter(results))}.json"
             record = {**about, "rounds": options.rounds, "results": results}
             path.write_text(json.dumps(record, indent=1) + "\n")
             if options.output == report.RESULTS:
