@@ -51,6 +51,7 @@ def bundle_declarations(
     add_dynamic_host: Sequence[str] = ("self", "host_info", "result_item"),
     add_dynamic_group: Sequence[str] = ("self", "host", "result_item"),
     relies: Sequence[str] = ("WorkerProcess._run",),
+    detaches: bool = False,
     template_engine: bool = False,
     strategy_adds: bool = False,
 ) -> tuple[Declaration, ...]:
@@ -70,6 +71,7 @@ def bundle_declarations(
     replayed = "the workers must do the same to their replica"
     one_thread = "a second thread would see half-imported plugins"
     locks = "upstream's plugin loader is safe for threads"
+    terminal = "it decides which workers leave the terminal, which ours always do: the other tasks are forked"
     engine = ("self", "loader", "variables", "variables_factory", "marker_behavior")
     plain = "the templating engine takes plain dictionaries only"
     addresses = "upstream's order of groups does not depend on addresses"
@@ -87,6 +89,7 @@ def bundle_declarations(
         # First: an edit wants upstream's own function, also where a wrap stands on the same name.
         *(Edit(patch) for patch in diffs.load(series)),
         *(Relies(WORKER, name, **facts(WORKER, FOREVER, "the worker's threads run this body on objects of ours")) for name in relies),
+        *((Relies(WORKER, "WorkerProcess._detach", **facts(WORKER, FOREVER, terminal)),) if detaches else ()),
         *((wrap(ENGINE, "TemplateEngine.__init__", patches.template_engine_init, engine, plain),) if template_engine else ()),
         wrap(LOADER, "PluginLoader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),
         wrap(LOADER, "Jinja2Loader.get_with_context", plugin_lock.locked, ("self", "name", "args", "kwargs"), one_thread, locks),

@@ -74,6 +74,7 @@ def declared(series: str) -> Bundle:
             add_dynamic_host=("self", "host_info", "already_in_cache"),
             add_dynamic_group=("self", "host_name", "group_info", "already_in_cache"),
             relies=("WorkerProcess._run", "WorkerProcess.run"),
+            detaches=True,
             template_engine=True,
         ),
     )
