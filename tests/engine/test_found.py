@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from testbed.compare import assert_same
 
@@ -114,3 +116,39 @@ def test_groups_that_tasks_make_have_one_order(local: Local) -> None:
     orders = run.values("msg")["Order"]
     assert len(orders) == 8
     assert len(set(orders.values())) == 1, orders
+
+
+#: Upstream sets the directory anew for each play: its variables, templates and files are beside its playbook.
+ELSEWHERE = {
+    "site.yml": """
+- hosts: all
+  gather_facts: false
+  tasks: [{name: First, debug: {msg: "{{ playbook_dir }} {{ beside | default('nothing') }}"}}]
+- import_playbook: other/more.yml
+- hosts: all
+  gather_facts: false
+  tasks: [{name: Last, debug: {msg: "{{ playbook_dir }} {{ beside | default('nothing') }} {{ lookup('file', 'text') }}"}}]
+""",
+    "other/more.yml": """
+- hosts: all
+  gather_facts: false
+  vars_files: [vars.yml]
+  tasks:
+    - {name: There, debug: {msg: "{{ playbook_dir }} {{ beside | default('nothing') }} {{ of_file }} {{ lookup('file', 'text') }}"}}
+    - {name: Template, template: {src: one.j2, dest: "{{ playbook_dir }}/{{ inventory_hostname }}"}}
+""",
+    "text": "first",
+    "other/text": "other",
+    "other/vars.yml": "of_file: vars",
+    "other/one.j2": "{{ beside }}",
+    "other/group_vars/all.yml": "beside: other",
+}
+
+
+def test_a_playbook_in_another_directory(local: Local) -> None:
+    inventory = HOSTS + f"ansible_python_interpreter={sys.executable}\n"
+    checked = local.run(ELSEWHERE, env={"MITOPATCH_CHECK": "1"}, inventory=inventory, timeout=300)
+    assert "MP2" not in checked.text, checked.text
+    plain = local.run(ELSEWHERE, "plain", inventory=inventory, timeout=300)
+    assert plain.rc == 0, plain.text
+    assert_same(plain, checked)
