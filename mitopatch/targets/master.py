@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, onboard, planner
+from mitopatch.targets import actions, onboard, planner, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -146,6 +146,7 @@ class Master:
     def __init__(self, hosts: int) -> None:
         """``hosts``: number of hosts in the inventory, for the limit of open files."""
         _raise_file_limit(hosts)
+        self.turns = turns.Turns()
         ansible_mitogen.process.MuxProcess.cls_original_env = dict(os.environ)
         ansible_mitogen.logging.set_process_name("mitopatch")
         ansible_mitogen.logging.setup()
@@ -170,32 +171,22 @@ class Master:
         modules: planner.Modules,
         on_connect: Callable[[], None],
         on_failure: Callable[[], Any],
+        on_busy: Callable[[], Any],
         on_action: Callable[[type], None],
         upstream_connection: Callable[[Any], Any],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
 
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
-        ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect (it may raise HandBack),
-        ``on_action`` that an action plugin of some class begins; ``upstream_connection`` makes upstream's plugin of a connection.
+        ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect and
+        ``on_busy`` that another task keeps the target busy (both may raise HandBack), ``on_action`` that an action plugin of some class
+        begins; ``upstream_connection`` makes upstream's plugin of a connection.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
         ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
-        upstream = ansible_mitogen.connection.Connection._connect_stack
-
-        def connect_stack(self: Any, stack: Any) -> Any:
-            try:
-                result = upstream(self, stack)
-            except Exception as exc:
-                on_failure()
-                exc.mitopatch_not_connected = True  # type: ignore[attr-defined]
-                raise
-            on_connect()
-            return result
-
-        ansible_mitogen.connection.Connection._connect_stack = connect_stack
+        turns.install(self.turns, on_connect, on_failure, on_busy)
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)

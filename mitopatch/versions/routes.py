@@ -75,6 +75,13 @@ def connection_failed() -> None:
         hand_back("connection failed")
 
 
+def busy() -> None:
+    """Another host's task has the interpreter on the target for long: in a fork this one runs beside it, as in plain Ansible."""
+    prepared = threads.current_task()
+    if prepared is not None and prepared.repeatable:
+        hand_back("busy")
+
+
 def install(master: Any, modules: Any) -> None:
     """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
     get_connection = plugin_loader.connection_loader.get_with_context
@@ -94,6 +101,7 @@ def install(master: Any, modules: Any) -> None:
         modules=modules,
         on_connect=touched,
         on_failure=connection_failed,
+        on_busy=busy,
         on_action=acting,
         upstream_connection=upstream_connection,
     )

@@ -181,6 +181,7 @@ class Worker(WorkerSeam):
         except BaseException:
             LOG.exception("task %s on %s", prepared.task, prepared.host)
         finally:
+            self.master.turns.leave()
             del self._waiting[prepared.job.number]
             threads.begin(None)
         return prepared.sent

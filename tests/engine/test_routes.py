@@ -281,6 +281,33 @@ def test_roles_that_upstream_compares(local: Local) -> None:
     assert all(found.values()), found
 
 
+# Each host waits in its task until all the others have begun theirs. Two workers: hosts that are this machine share an interpreter.
+MEETING = "mkdir -p {0}; touch {0}/$H; for i in $(seq 100); do test $(ls {0} | wc -l) -eq 5 && exit 0; sleep 0.4; done; exit 1"
+SIDE_BY_SIDE = {
+    "site.yml": play(
+        f"""
+- name: on a local connection
+  shell: {MEETING.format("met/local")}
+  args: {{chdir: "{{{{ playbook_dir }}}}"}}
+- name: delegated
+  shell: {MEETING.format("met/delegated")}
+  args: {{chdir: "{{{{ playbook_dir }}}}"}}
+  delegate_to: localhost
+""",
+        more="  environment: {H: '{{ inventory_hostname }}'}\n",
+    )
+}
+
+
+def test_hosts_that_are_one_machine_run_side_by_side(local: Local) -> None:
+    """A module that takes long keeps nobody from running theirs, though they share a connection."""
+    plain, patched = local.both(SIDE_BY_SIDE, hosts=5, env={"MITOPATCH_WORKERS": "2"})
+    assert plain.rc == 0, plain.text
+    assert patched.rc == 0, patched.text
+    assert patched.workers
+    assert order(patched) == order(plain)
+
+
 VARS_PLUGIN = {
     "site.yml": play(
         """
