@@ -55,11 +55,14 @@ def of_arm(figure: Figure, workload: Workload, runs: Sequence[Run], arm: str) ->
 
 
 def ratios(figure: Figure, arms: Mapping[str, Optional[Mapping[str, float]]]) -> dict[str, float]:
-    """Return how many times as much as mitopatch each other arm needs (medians); nothing where more is better."""
+    """Return how many times as much as mitopatch each other arm needs (medians).
+
+    Nothing where more is better, and nothing of a slope that is not above zero: that is the noise of a busy machine.
+    """
     ours = arms.get(MITOPATCH)
     if figure.higher or figure.kind in ("growth", "gain") or not ours or ours["median"] <= 0:
         return {}
-    return {arm: found["median"] / ours["median"] for arm, found in arms.items() if arm != MITOPATCH and found}
+    return {arm: found["median"] / ours["median"] for arm, found in arms.items() if arm != MITOPATCH and found and found["median"] > 0}
 
 
 def judged(figure: Figure, arms: Mapping[str, Optional[Mapping[str, float]]]) -> list[tuple[Goal, float, bool]]:

@@ -101,6 +101,8 @@ def test_goals() -> None:
     ]
     # Where more is better, or the figure is a ratio itself, there is none between arms.
     assert figures.ratios(Figure("f", "growth", "pss", ("small", "large")), arms) == {}
+    noise: Any = {PLAIN: {"median": 8.0}, MITOGEN: {"median": -1.0}, MITOPATCH: {"median": 2.0}}
+    assert figures.ratios(Figure("f", "slope", "wall", ("small", "large")), noise) == {PLAIN: 4.0}
 
 
 def record(folder: Path, name: str, day: int, release: str, made: list[dict[str, Any]], **more: Any) -> None:
