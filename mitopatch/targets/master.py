@@ -169,6 +169,7 @@ class Master:
         self,
         connection: Any,
         modules: planner.Modules,
+        on_connecting: Callable[[Any], None],
         on_connect: Callable[[], None],
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
@@ -178,15 +179,16 @@ class Master:
         """Install ansible_mitogen's plugin wrappers in this process.
 
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
-        ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect and
-        ``on_busy`` that another task keeps the target busy (both may raise HandBack), ``on_action`` that an action plugin of some class
-        begins; ``upstream_connection`` makes upstream's plugin of a connection.
+        ``on_connecting`` is told of a connection that Mitogen is about to make, ``on_connect`` that a task has reached its target,
+        ``on_failure`` that Mitogen could not connect and ``on_busy`` that another task keeps the target busy (all but ``on_connect``
+        may raise HandBack), ``on_action`` that an action plugin of some class begins; ``upstream_connection`` makes upstream's
+        plugin of a connection.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
         ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
-        turns.install(self.turns, on_connect, on_failure, on_busy)
+        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy)
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)

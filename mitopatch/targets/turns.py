@@ -56,13 +56,20 @@ class Turns:
             self.give(target)
 
 
-def install(turns: Turns, on_connect: Callable[[], None], on_failure: Callable[[], Any], on_busy: Callable[[], Any]) -> None:
+def install(
+    turns: Turns,
+    on_connecting: Callable[[Any], None],
+    on_connect: Callable[[], None],
+    on_failure: Callable[[], Any],
+    on_busy: Callable[[], Any],
+) -> None:
     """Have Mitogen's connection plugins take turns, and tell of what becomes of connecting: see `Master.install`."""
     klass = ansible_mitogen.connection.Connection
     connect, put = klass._connect_stack, klass._put_connection
 
     def connect_stack(self: Any, stack: Any) -> Any:
         try:
+            on_connecting(self)
             result = connect(self, stack)
         except Exception as exc:
             on_failure()

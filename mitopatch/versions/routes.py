@@ -8,10 +8,12 @@ late, upstream's own plugin serves on the thread, as it does there for a connect
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any
 
 from ansible import constants
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
 
@@ -68,6 +70,19 @@ def _upstream_files(module: str) -> tuple[str, ...]:
     return tuple(os.path.join(directory, f"{name}.py") for directory in (_UPSTREAM_ACTIONS, _MITOGEN_ACTIONS))
 
 
+def connecting(connection: Any) -> None:
+    """Mitogen is about to connect. It gives ssh a password itself; where upstream has sshpass do so, a machine without it says so."""
+    if connection.transport == "ssh" and _wants_sshpass(connection) and shutil.which("sshpass") is None:
+        hand_back("no sshpass")
+        raise AnsibleConnectionFailure("no sshpass")  # too late: upstream's own plugin says so on this thread
+
+
+def _wants_sshpass(connection: Any) -> bool:
+    if not (connection._options.get("password") or connection._play_context.password):
+        return False
+    return bool(connection._options.get("password_mechanism", "sshpass") == "sshpass")  # a choice from 2.19 on
+
+
 def connection_failed() -> None:
     """Mitogen could not connect: upstream's own attempt in a fork decides, and words the result."""
     prepared = threads.current_task()
@@ -99,6 +114,7 @@ def install(master: Any, modules: Any) -> None:
     master.install(
         connection=connection_wrapper(master),
         modules=modules,
+        on_connecting=connecting,
         on_connect=touched,
         on_failure=connection_failed,
         on_busy=busy,

@@ -66,14 +66,17 @@ def assert_alike(plain: Run, patched: Run) -> None:
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_callbacks(bench: Bench, bundle_active: str, look: str) -> None:
-    """Callbacks of ansible-core and one of the user's, check mode and its markers, -v and -vvvv, a log."""
+    """Callbacks of ansible-core and one of the user's, check mode and its markers, -v and -vvvv, colours, a log."""
     args, config = LOOKS[look]
     config = {**config, "defaults": {**DEFAULTS, **config["defaults"]}}
     env = {"JUNIT_OUTPUT_DIR": "junit", "ANSIBLE_CALLBACK_TREE_DIR": "tree"}
+    if look == "oneline":
+        env["ANSIBLE_FORCE_COLOR"] = "1"
     arms: tuple[Arm, ...] = ("plain", "mitopatch")
     plain, patched = (bench.run(["routes/output.yml", *args], arm, hosts=1, near=2, config=config, env=env) for arm in arms)
     assert plain.rc == 2, plain.stdout + plain.stderr
     assert "spy: " in plain.stdout
+    assert ("\x1b[" in plain.stdout) == (look == "oneline")
     assert_alike(plain, patched)
 
 
