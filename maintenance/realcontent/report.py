@@ -84,7 +84,8 @@ def add(options: argparse.Namespace, content: Content, pairs: list[tuple[Step, S
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "targets": f"Debian {SUITE}"},
         "steps": [{"mode": mode, **record(pair)} for mode, pair in zip(options.steps, pairs)],
     }
-    JSON.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    known = dict(sorted(known.items()))
+    JSON.write_text(json.dumps(known, indent=1) + "\n")
     PAGE.write_text(page(known))
 
 
