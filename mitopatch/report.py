@@ -111,7 +111,7 @@ def verdict(found: Findings, hooked: bool) -> str:
 def status(found: Findings, hooked: bool) -> Iterator[str]:
     """[cli] The lines of `mitopatch status`."""
     shown = (found.release or "no version") if isinstance(found.release, str) else "none"
-    yield f"mitopatch      {__version__}, mitogen {_version('mitogen')}, wrapt {_version('wrapt')}"
+    yield f"mitopatch      {__version__}, mitogen {_version('mitogen')}"
     yield f"python         {platform.python_version()} ({sys.executable})"
     yield f"ansible-core   {shown}" + _distance(found)
     yield "bundle         " + (f"{found.opened.ledger.bundle.series} ({_in_force(found)})" if found.opened else "none")

@@ -77,19 +77,16 @@ def _upstream(version: Version) -> Version:
 
 
 def requirements(row: versions.Row) -> Optional[Reason]:
-    """[controller] Why mitogen or wrapt will not do, or None. Reads their metadata only (some 20 ms), so only when active."""
-    for package, wanted in (("mitogen", row.mitogen), ("wrapt", versions.WRAPT)):
-        try:
-            found = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return Reason("MP105", package=package, wanted=wanted)
-        try:
-            fits = Version(found) in SpecifierSet(wanted, prereleases=True)
-        except (InvalidVersion, InvalidRequirement, TypeError):
-            fits = False
-        if not fits:
-            return Reason("MP106", package=package, found=found, wanted=wanted)
-    return None
+    """[controller] Why mitogen will not do, or None. Reads its metadata only (some 20 ms), so only when active."""
+    try:
+        found = importlib.metadata.version("mitogen")
+    except importlib.metadata.PackageNotFoundError:
+        return Reason("MP105", package="mitogen", wanted=row.mitogen)
+    try:
+        fits = Version(found) in SpecifierSet(row.mitogen, prereleases=True)
+    except (InvalidVersion, InvalidRequirement, TypeError):
+        fits = False
+    return None if fits else Reason("MP106", package="mitogen", found=found, wanted=row.mitogen)
 
 
 def load(row: versions.Row, fingerprints: Optional[str] = None) -> tuple[Bundle, Known]:

@@ -34,6 +34,9 @@ SWITCHES: tuple[Switch, ...] = (
     ),
     Switch("MITOPATCH_WORKERS", (), "", "number of worker processes; default: one per CPU core this process may use"),
     Switch("MITOPATCH_FORK_ACTIONS", (), "", "comma-separated actions that always run in a process of their own, as in plain Ansible"),
+    Switch(
+        "MITOPATCH_CACHE", (), "", "directory for what need not be computed twice, or off; default: mitopatch in the user's cache directory"
+    ),
     Switch("MITOPATCH_PIDFILE", (), "", "a file to which each worker that starts appends a line 'worker INDEX PID'"),
     Switch(
         "MITOPATCH_CHECK",

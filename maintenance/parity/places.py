@@ -25,7 +25,7 @@ CACHE = ROOT / ".cache" / "parity"
 # What targets use on the controller, of the releases that upstream's test requirements name. The module pip (up to 2.14) imports
 # pkg_resources, which later releases of setuptools do not have.
 BESIDE = ("pexpect==4.8.0", "passlib", "bcrypt==4.0.1", "setuptools<81", "wheel")
-OWN = ("mitogen>=0.3.54,<0.4", "wrapt>=1.16", "packaging>=21")
+OWN = ("mitogen>=0.3.54,<0.4", "packaging>=21")
 # Two sets, since they name two releases of one package.
 WHEELS = (
     ("pexpect==4.8.0", "passlib", "bcrypt==4.0.1"),

@@ -23,7 +23,6 @@ class Row(NamedTuple):
 
 
 MITOGEN = ">=0.3.54,<0.4"
-WRAPT = ">=1.16"
 
 SUPPORTED: tuple[Row, ...] = (
     Row("2.11", "mitopatch.versions.v2_11", "2.11", ("3.9",), "2.11.0", "2.11.12", MITOGEN, "tested"),

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from mitopatch import diffs
 from mitopatch.declare import Declaration, Edit, Relies, StandIn, Wrap
-from mitopatch.versions import group_order, plugin_lock
+from mitopatch.versions import definitions, group_order, plugin_lock, routing
 from mitopatch.versions.patches import Patches
 
 UPSTREAM = "https://github.com/ansible/ansible/blob/stable-{series}/lib/ansible/{path}"
@@ -21,6 +21,7 @@ ENGINE = "ansible._internal._templating._engine"
 DATA = "ansible.parsing.dataloader"
 LOADER = "ansible.plugins.loader"
 WORKER = "ansible.executor.process.worker"
+COLLECTIONS = "ansible.utils.collection_loader._collection_finder"
 
 GET_VARS = ("self", "play", "host", "task", "include_hostvars", "include_delegate_to", "use_cache", "_hosts", "_hosts_all", "stage")
 #: From 2.19; delegation is computed in the worker since 2.15.
@@ -96,6 +97,13 @@ def bundle_declarations(
         wrap(LOADER, "PluginLoader.find_plugin_with_context", plugin_lock.locked, FIND, one_thread, locks),
         wrap(LOADER, "PluginLoader.all", plugin_lock.locked_iteration, ("self", "args", "kwargs"), one_thread, locks),
         wrap(LOADER, "Jinja2Loader.all", plugin_lock.locked_iteration, ("self", "args", "kwargs"), one_thread, locks),
+        wrap(
+            LOADER, "PluginLoader._load_config_defs", definitions.load_config_defs, ("self", "name", "module", "path"),
+            "documentation that nobody asks for is not parsed", "upstream parses it when it is wanted",
+        ),
+        stand_in(
+            COLLECTIONS, "_meta_yml_to_dict", routing.meta_yml_to_dict, "the same text is parsed once", ("yaml_string_data", "content_id")
+        ),
         wrap(LOADER, "PluginLoader.add_directory", patches.add_directory, ("self", "directory", "with_subdir"), replayed),
         wrap(VARIABLES, "VariableManager.get_vars", patches.get_vars, get_vars, "a worker first applies what it noted of the host"),
         *(

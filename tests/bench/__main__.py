@@ -40,7 +40,7 @@ def machine() -> dict[str, Any]:
         cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     versions = {}
-    for name in ("ansible-core", "mitogen", "mitopatch", "jinja2", "wrapt"):
+    for name in ("ansible-core", "mitogen", "mitopatch", "jinja2"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

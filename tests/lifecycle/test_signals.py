@@ -17,14 +17,18 @@ EVENTS = 36
 
 
 def struck(bench: Bench, arm: Arm, signum: signal.Signals, chance: random.Random) -> Struck:
-    """Start a run, let it come to a random moment, send the signal."""
-    run = bench.start(["lifecycle.yml"], arm, hosts=HOSTS)
-    try:
-        wait_events(run, chance.randint(3, EVENTS))
-        time.sleep(chance.uniform(0, 0.2))  # part of the choice of the moment, nothing is waited for
-        return strike(run, bench.bed, signum)
-    finally:
-        run.clean_up()
+    """Start a run, let it come to a random moment, send the signal; another one if that run was already at its end."""
+    for _ in range(4):
+        run = bench.start(["lifecycle.yml"], arm, hosts=HOSTS)
+        try:
+            wait_events(run, chance.randint(3, EVENTS))
+            time.sleep(chance.uniform(0, 0.2))  # part of the choice of the moment, nothing is waited for
+            found = strike(run, bench.bed, signum)
+        finally:
+            run.clean_up()
+        if not found.late:
+            return found
+    raise AssertionError(f"four runs were at their end when the signal came\n{found}")
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +52,10 @@ def plain_term(bench: Bench) -> Struck:
 
 
 def assert_like(found: Struck, plain: Struck) -> None:
-    """Same exit code and last words as plain; no process, socket or temporary file is left, no summary is missing."""
+    """Same exit code and last words as plain; no process, socket or temporary file is left."""
     assert found.run.rc == plain.run.rc, found.run.stdout + found.run.stderr
     assert found.run.stderr.split("\n") == plain.run.stderr.split("\n")
-    assert ("PLAY RECAP" in found.run.stdout) == ("PLAY RECAP" in plain.run.stdout)
-    assert (events.stats(found.run.events) is None) == (events.stats(plain.run.events) is None)
+    assert events.stats(found.run.events) is events.stats(plain.run.events) is None
     assert found.seconds < 5
     assert not found.left, "left behind:\n" + "\n".join(found.left)
     # A worker removes what the killed top process could not; before the first worker there is nobody to do it.

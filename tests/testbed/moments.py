@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from . import processes
+from . import events, processes
 from .runs import Run, Started
 from .sshd import SshBed
 
@@ -61,14 +61,22 @@ class Struck:
     """From the signal to the end of the top process."""
     left: list[str]
     files: list[str]
+    late: bool
+    """The signal found the run at its end: its summary was already out."""
+
+
+def _at_its_end(run: Started) -> bool:
+    return "PLAY RECAP" in run.output()[0] or events.stats(events.read(run.directory / "events")) is not None
 
 
 def strike(run: Started, bed: SshBed, signum: signal.Signals) -> Struck:
     """Send the signal to the top process, wait for its end, and list what is there two seconds later at most."""
     top = psutil.Process(run.process.pid)
     seen = {process.pid: process for process in [*run.processes(), *bed.remote_processes()]}
+    # Here and not earlier: the look at the processes takes its time.
+    late = _at_its_end(run)
     began = time.monotonic()
-    run.process.send_signal(signum)
+    os.kill(run.process.pid, signum)  # not Popen's, which waits for a process that has ended, and takes its usage with it
     # Watched until the end: a process that starts late must go as well as one that was there from the start.
     while processes.alive(top) and time.monotonic() - began < 60:
         seen.update((process.pid, process) for process in [*run.processes(), *bed.remote_processes()])
@@ -82,4 +90,6 @@ def strike(run: Started, bed: SshBed, signum: signal.Signals) -> Struck:
         for name in ("local_tmp", "cp", "tmp", "remote_tmp")
         for path in (run.directory / name).rglob("*")
     )
-    return Struck(run.finish(), seconds, left, files)
+    ended = run.finish()
+    # It may also have come to it between that look and the signal; a run that heeds no signal ends with 0.
+    return Struck(ended, seconds, left, files, late or (ended.rc != 0 and _at_its_end(run)))
