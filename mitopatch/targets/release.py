@@ -26,6 +26,6 @@ if _UNUSED in sys.modules:
 else:
     sys.modules[_UNUSED] = ModuleType(_UNUSED)
     try:
-        import ansible_mitogen.planner  # noqa: F401
+        import ansible_mitogen.planner
     finally:
         del sys.modules[_UNUSED]

@@ -51,6 +51,16 @@ class Family(abc.ABC):
 
         return Templar(loader=loader, variables=variables)
 
+    def environment(self) -> Any:
+        """[worker] The class of the environments in which templates are compiled."""
+        from ansible.template import AnsibleEnvironment
+
+        return AnsibleEnvironment
+
+    def template_mark(self, source: Any) -> Hashable:
+        """[worker] What tells two templates of one text apart."""
+        return None
+
     def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
 
@@ -135,6 +145,21 @@ class KeywordFamily(Family):
         from ansible._internal._templating._engine import TemplateEngine
 
         return TemplateEngine(loader=loader, variables=variables)
+
+    def environment(self) -> Any:
+        from ansible._internal._templating._jinja_bits import AnsibleEnvironment
+
+        return AnsibleEnvironment
+
+    def template_mark(self, source: Any) -> Hashable:
+        # Tags go into what is compiled, and say whether a template inside a template may be one; escapes are a matter of the moment.
+        from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+        from ansible.module_utils._internal._datatag import AnsibleTagHelper
+
+        if AnsibleEnvironment._debuggable_template_source:
+            return object()  # a file is written for each
+        context = _TemplateCompileContext.current(optional=True)
+        return AnsibleTagHelper.tags(source), None if context is None else context.escape_backslashes
 
     def mark(self, value: Any) -> Any:
         # Tags say where a value comes from, whether it may be templated, whether its use is deprecated.

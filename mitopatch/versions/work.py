@@ -23,7 +23,7 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import copies, facts, localhost, modules, plugin_lock, replay, routes, threads
+from mitopatch.versions import copies, facts, localhost, modules, plugin_files, plugin_lock, replay, routes, templates, threads
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -72,6 +72,8 @@ class Worker(WorkerSeam):
         localhost.keep_apart(self.inventory)
         self._take_state(controller.state)
         self.family.start(self)
+        templates.install(self.family.environment(), self.family.template_mark)
+        plugin_files.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
         routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))
