@@ -3,8 +3,6 @@
 No strategy plugin stands behind them. A play that names one gets the built-in name as soon as upstream has templated it,
 so upstream's own comparisons with 'linear' or 'free' stay true, callbacks show the built-in name, and the warning about
 third-party strategy plugins (2.19 and later) has no reason to appear.
-
-Stand-ins and not wraps: what stands in for a name is looked up on the class, with no call of ours in between.
 """
 
 from __future__ import annotations

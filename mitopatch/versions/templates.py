@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import jinja2
 from jinja2 import nodes
@@ -45,6 +45,14 @@ def foldable(tree: nodes.Template) -> bool:
     return any(node.find((nodes.Name, nodes.Call)) is None for node in tree.find_all((nodes.Filter, nodes.Test)))
 
 
+def _tree(environment: Any, source: str) -> Optional[nodes.Template]:
+    try:
+        tree: nodes.Template = environment._parse(source, None, None)
+    except jinja2.TemplateError:
+        return None  # not raised from here: what it is raised from goes into its words (2.21)
+    return tree
+
+
 def install(environment_class: Any, mark: Callable[[Any], Hashable]) -> None:
     """Let environments of this class share what they compile. ``mark(source)`` tells sources of one text apart."""
     known: dict[Hashable, Compiled] = {}
@@ -63,14 +71,11 @@ def install(environment_class: Any, mark: Callable[[Any], Hashable]) -> None:
             return compile_template(self, source)
         if found is not None and found.fits(self):
             return found.code
-        if source is not text:
-            tree = source
-        else:
-            try:
-                tree = self._parse(source, None, None)
-            except jinja2.TemplateError:
-                return compile_template(self, source)  # raises it as its user expects it
-        once = Compiled(compile_template(self, source), tree)
+        tree = source if source is not text else _tree(self, source)
+        code = compile_template(self, source)
+        if tree is None:
+            return code
+        once = Compiled(code, tree)
         if not foldable(tree):
             if len(known) >= MOST:
                 known.clear()

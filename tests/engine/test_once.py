@@ -1,0 +1,182 @@
+"""What is worked out once where upstream works it out for each host-task or at each start: the results are the same."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testbed.compare import assert_same
+
+from tests.engine.conftest import Local
+
+SITE = """\
+- hosts: all
+  gather_facts: false
+  vars: {greeting: "hello {{ inventory_hostname }}", number: 3}
+  tasks:
+    - name: Drawn while Jinja compiles
+      ansible.builtin.debug: {msg: "{{ 1000000000 | random }}"}
+    - name: Of constants in the middle of a template
+      ansible.builtin.debug: {msg: "{{ mine }} {{ ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l'] | shuffle | join }}"}
+    - name: Of a variable
+      ansible.builtin.debug: {msg: "{{ mine | upper }} {{ greeting }} {{ 'x' if mine is search('h1') else 'y' }}"}
+    - name: Condition
+      ansible.builtin.debug: {msg: yes}
+      when: number | int > 2 and mine is search('h[12]')
+    - name: A constant condition
+      ansible.builtin.debug: {msg: yes}
+      when: "'a' is match('a')"
+    - name: No such filter
+      ansible.builtin.debug: {msg: "{{ mine | no_such_filter }}"}
+      ignore_errors: true
+    - name: No template
+      ansible.builtin.debug: {msg: "{{ mine"}
+      ignore_errors: true
+    - name: Other brackets
+      ansible.builtin.template: {src: brackets.j2, dest: "{{ playbook_dir }}/targets/{{ inventory_hostname }}"}
+    - name: Read
+      ansible.builtin.debug: {msg: "{{ lookup('file', playbook_dir + '/targets/' + inventory_hostname) }} {{ 'back\\\\slash' }}"}
+"""
+FILES = {
+    "site.yml": SITE,
+    "templates/brackets.j2": (
+        "#jinja2: variable_start_string:'[%', variable_end_string:'%]', trim_blocks: False\n"
+        "[% mine %] {{ mine }}\n{% if true %}\nx\n{% endif %}\n"
+    ),
+}
+
+
+@pytest.mark.usefixtures("bundle_active")
+def test_templates_are_what_they_were(local: Local) -> None:
+    """Drawn at random: a value for each host. All else as plain."""
+    drawn = ("Drawn while Jinja compiles", "Of constants in the middle of a template")
+    plain, patched = (local.run(FILES, arm, hosts=6, env={"MITOPATCH_WORKERS": "1"}, args=["-f", "1"]) for arm in ("plain", "mitopatch"))
+    for run in (plain, patched):
+        values = run.values("msg")
+        for task in drawn:
+            assert len(set(map(str, values[task].values()))) == 6, run.text
+            for event in run.events:
+                if event.get("task") == task and "result" in event:
+                    event["result"].pop("msg", None)
+        run.stdout = "\n".join(line for line in run.stdout.split("\n") if '"msg"' not in line)  # compared as results
+    assert_same(plain, patched)
+
+
+def test_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two environments of one kind, as two hosts have them."""
+    templates, kind, mark = _environment(monkeypatch)
+    templates.install(kind, mark)
+    one, two = kind(), kind()
+    code = one.compile("{{ name | upper }}")
+    assert two.compile("{{ name | upper }}") is code
+    assert two.compile("{{ 'name' | upper }}") is not two.compile("{{ 'name' | upper }}")
+    assert two.compile("{{ 'name' is defined }}") is not two.compile("{{ 'name' is defined }}")
+    two.trim_blocks = not two.trim_blocks
+    assert two.compile("{{ name | upper }}") is not code
+    three = kind()
+    three.filters = {}
+    with pytest.raises(Exception, match="No filter named 'upper'"):
+        three.compile("{{ name | upper }}")
+    with pytest.raises(Exception, match="unexpected"):
+        kind().compile("{{ name")
+    for _ in range(2):
+        assert kind().compile_expression("name == 'x'")(name="x") in (True, "True")
+        assert kind().compile_expression("name == 'x'")(name="y") in (False, "False")
+
+
+def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    templates, kind, mark = _environment(monkeypatch)
+    monkeypatch.setattr(templates, "MOST", 2)
+    templates.install(kind, mark)
+    first = kind().compile("{{ a }}")
+    assert kind().compile("{{ a }}") is first
+    for other in ("{{ b }}", "{{ c }}", "{{ d }}"):
+        kind().compile(other)
+    assert kind().compile("{{ a }}") is not first
+
+
+def _environment(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any]:
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from mitopatch import release, select
+    from mitopatch.versions import templates
+
+    row = select.choose(str(release.installed())).row
+    assert row is not None
+    family = importlib.import_module(f"mitopatch.versions.v{row.family.replace('.', '_')}").FAMILY
+    kind = family.environment()
+    for name in ("compile", "compile_expression"):
+        monkeypatch.setattr(kind, name, getattr(kind, name))  # what `install` puts there goes with the test
+    return templates, kind, family.template_mark
+
+
+def test_a_new_file_in_a_plugin_directory_is_seen(tmp_path: Path) -> None:
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from mitopatch.versions.plugin_files import Listing
+
+    listing = Listing()
+    (tmp_path / "a.py").touch()
+    pattern = str(tmp_path / "a.*")
+    os.utime(tmp_path, (1, 1))
+    assert list(listing.iglob(pattern)) == [str(tmp_path / "a.py")]
+    assert pattern in listing._known
+    assert list(listing.iglob(pattern)) == [str(tmp_path / "a.py")]
+    (tmp_path / "a.yml").touch()
+    assert sorted(listing.iglob(pattern)) == [str(tmp_path / "a.py"), str(tmp_path / "a.yml")]
+    # The directory has changed just now: another change might leave the same time.
+    (tmp_path / "a.txt").touch()
+    os.utime(tmp_path, ns=(tmp_path.stat().st_atime_ns, listing._known[pattern][0][0]))
+    assert listing.has_magic("*")
+    assert not list(listing.iglob(str(tmp_path / "none" / "a.*")))
+
+
+def test_options_are_read_when_wanted() -> None:
+    """Also by two threads at once: the second one waits for what the first one reads."""
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from mitopatch.versions.definitions import Later
+
+    known, entered, go, calls = Later({"there": {"x": 1}}), threading.Event(), threading.Event(), []
+
+    def read() -> None:
+        assert known.get("late", {}) == {}  # as upstream asks before it puts them there
+        entered.set()
+        go.wait(20)
+        calls.append(1)
+        dict.__setitem__(known, "late", {"y": 2})
+
+    known.wait("late", read)
+    known.wait("without", lambda: calls.append(2))
+    assert known.waits("late")
+    assert known["there"] == {"x": 1}
+    assert not calls
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(known.get("late"))) for _ in range(2)]
+    threads[0].start()
+    assert entered.wait(20)
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join(20)
+    assert found == [{"y": 2}, {"y": 2}]
+    assert calls == [1]
+    assert sorted(known) == ["late", "there"]
+    assert "without" not in known
+    assert calls == [1, 2]
+
+
+def test_an_error_while_reading_comes_each_time() -> None:
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from mitopatch.versions.definitions import Later
+
+    known = Later({})
+
+    def read() -> None:
+        raise ZeroDivisionError
+
+    known.wait("bad", read)
+    with pytest.raises(ZeroDivisionError):
+        known.get("bad")
+    assert known.get("bad", "none") == "none"
