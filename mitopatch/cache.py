@@ -19,7 +19,7 @@ from typing import Any, Optional
 from mitopatch import settings
 
 #: Entries that are kept; the one that was made first goes first.
-MOST = 200
+MOST = 2000
 
 
 def directory() -> Optional[str]:

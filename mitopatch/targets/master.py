@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, onboard, planner, turns
+from mitopatch.targets import actions, imports, onboard, planner, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -194,6 +194,7 @@ class Master:
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
         actions.tell(on_action, upstream_connection)
         planner.install(modules)
+        imports.install()
         self._terminal_where_upstream_has_one()
 
     @staticmethod
