@@ -30,6 +30,7 @@ LAYERS = {
     "body": 1,
     "diffs": 1,
     "recompile": 1,
+    "cache": 1,
     "declare": 1,
     "versions": 1,
     "ledger": 2,
