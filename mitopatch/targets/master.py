@@ -196,6 +196,7 @@ class Master:
         planner.install(modules)
         imports.install()
         self._terminal_where_upstream_has_one()
+        self._fetched_after_what_was_sent()
 
     @staticmethod
     def _directory_that_targets_can_read() -> None:
@@ -226,6 +227,18 @@ class Master:
             return rc, stdout, stderr
 
         ansible_mitogen.connection.Connection.exec_command = exec_command
+
+    @staticmethod
+    def _fetched_after_what_was_sent() -> None:
+        # A small file is sent without waiting for an answer, and what is fetched is read by another thread of the target.
+        upstream = ansible_mitogen.connection.Connection.fetch_file
+
+        def fetch_file(self: Any, in_path: Any, out_path: Any) -> None:
+            self._connect()
+            self.get_chain().call(os.getpid)
+            upstream(self, in_path, out_path)
+
+        ansible_mitogen.connection.Connection.fetch_file = fetch_file
 
     def close(self) -> None:
         """Close all connections; targets end their interpreters at end-of-file."""

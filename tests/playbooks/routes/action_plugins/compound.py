@@ -37,6 +37,14 @@ class ActionModule(ActionBase):
         self._connection.fetch_file(remote, handle.name)
         with open(handle.name) as read:
             fetched = read.read()
+        again = []
+        for number in range(12):  # sent and at once fetched
+            with open(handle.name, "w") as write:
+                write.write(f"{word} {number}")
+            self._transfer_file(handle.name, remote)
+            self._connection.fetch_file(remote, handle.name)
+            with open(handle.name) as read:
+                again.append(read.read())
         os.unlink(handle.name)
         self._remove_tmp_path(temporary)
         task = self._task.copy()
@@ -60,6 +68,7 @@ class ActionModule(ActionBase):
             others=others,
             data=os.path.basename(data),
             fetched=fetched,
+            again=again,
             debug=debug,
             templated=self._templar.template("{{ inventory_hostname }} {{ 1 + 1 }}"),
             found=os.path.basename(self._find_needle("files", "script.sh")),
