@@ -60,8 +60,8 @@ class Runner:
             hosts=size.hosts,
             config=config(arm, size),
             variables=self.variables,
-            # No bundle: the run would be plain, and right.
-            env={**size.env, **({"MITOPATCH_UNKNOWN": "error"} if ours else {})},
+            # No bundle: the run would be plain, and right. Every run has a home of its own; a user's cache is there after the first one.
+            env={**size.env, **({"MITOPATCH_UNKNOWN": "error", "MITOPATCH_CACHE": str(self.bench.base / "cache")} if ours else {})},
             program=self.workload.program,
             prefix=[sys.executable, str(METER), str(report), str(self.workload.memory)],
             timeout=TIMEOUT,

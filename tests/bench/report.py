@@ -26,6 +26,7 @@ exit code, every host-task ok, and the same events as the other arms; between pl
 CPU and memory are those of the whole tree of processes below `ansible-playbook`, ssh clients and daemons included, sshd and
 ssh targets not; memory is the peak PSS of the moments looked at. Figures are medians, with quartiles in brackets. A slope is
 what one unit more costs, without start-up. Ratios say how many times as much as mitopatch another arm needs: below 1, mitopatch loses.
+The first run of mitopatch fills its cache, the later ones of the same workload find it there.
 
 ![ratios](performance.svg)
 """
