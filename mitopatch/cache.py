@@ -14,7 +14,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from mitopatch import settings
 
@@ -41,7 +41,7 @@ def directory() -> Optional[str]:
     return path if alone else None
 
 
-def remembered(kind: str, text: bytes, compute: Callable[[], Any]) -> Any:
+def remembered(kind: str, text: Union[str, bytes], compute: Callable[[], Any]) -> Any:
     """[controller, worker] What ``compute`` makes of ``text``, from the cache if it is there. Raises what ``compute`` raises.
 
     ``kind`` names the computation and the version of all that it depends on besides the text. A result that JSON does not give back
@@ -50,7 +50,8 @@ def remembered(kind: str, text: bytes, compute: Callable[[], Any]) -> Any:
     where = directory()
     if where is None:
         return compute()
-    path = os.path.join(where, f"{kind}-{hashlib.sha256(text).hexdigest()}.json")
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    path = os.path.join(where, f"{kind}-{hashlib.sha256(data).hexdigest()}.json")
     with contextlib.suppress(OSError, ValueError):
         with open(path, encoding="utf-8") as file:
             kept = json.load(file)
@@ -75,9 +76,10 @@ def _keep(where: str, path: str, value: Any) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    names = [os.path.join(where, name) for name in os.listdir(where)]
-    for name in sorted(names, key=os.path.getmtime)[:-MOST]:
-        os.unlink(name)
+    names = os.listdir(where)
+    if len(names) > MOST:
+        for entry in sorted((os.path.join(where, name) for name in names), key=os.path.getmtime)[:-MOST]:
+            os.unlink(entry)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -31,16 +31,14 @@ class _Answer(list):  # type: ignore[type-arg]
     """Stands for the code object from which Mitogen would read this."""
 
 
-def _text(source: Union[str, bytes], name: str = "") -> bytes:
-    return name.encode() + b"\n" + (source.encode("utf-8", "surrogateescape") if isinstance(source, str) else source)
-
-
 # ansible_mitogen.module_finder: names below ansible.module_utils
 def _compile_for_names(source: bytes, name: str, mode: str) -> _Answer:
     """Stands for ``compile``; raises what that raises."""
     prefix = finder.PREFIX.rstrip(".")
     return _Answer(
-        cache.remembered(f"names-{READER}", _text(source, name), lambda: list(_walk_imports(compile(source, name, mode), prefix)))
+        cache.remembered(
+            f"names-{READER}", name.encode() + b"\n" + source, lambda: list(_walk_imports(compile(source, name, mode), prefix))
+        )
     )
 
 
@@ -55,7 +53,7 @@ def _compile_for_imports(source: Union[str, bytes], name: str, mode: str) -> _An
     def read() -> list[Any]:
         return [[level, module, list(names)] for level, module, names in _codeobj_imports(compile(source, name, mode))]
 
-    return _Answer(cache.remembered(f"imports-{READER}", _text(source), read))
+    return _Answer(cache.remembered(f"imports-{READER}", source, read))
 
 
 def _imports(code: Any) -> Iterator[Any]:
@@ -64,7 +62,7 @@ def _imports(code: Any) -> Iterator[Any]:
 
 # mitogen.master.ModuleResponder: the text that is sent
 def _minimize(source: Union[str, bytes]) -> str:
-    found: str = cache.remembered(f"minimized-{READER}", _text(source), lambda: _minimize_source(source))
+    found: str = cache.remembered(f"minimized-{READER}", source, lambda: _minimize_source(source))
     return found
 
 

@@ -8,7 +8,7 @@ from ansible.release import __version__
 
 from mitopatch import cache
 
-#: Less than this (bytes) is parsed as fast as it is looked up.
+#: Less than this (bytes or characters) is parsed as fast as it is looked up.
 SMALL = 10_000
 
 
@@ -17,9 +17,8 @@ def meta_yml_to_dict(original: Any) -> Any:
     """Stand-in: from the cache. Upstream allows for it: "may be monkeypatched to another implementation by some tools"."""
 
     def cached(yaml_string_data: Any, content_id: Any) -> Any:
-        text = yaml_string_data.encode("utf-8", "surrogateescape") if isinstance(yaml_string_data, str) else bytes(yaml_string_data)
-        if len(text) < SMALL:
+        if len(yaml_string_data) < SMALL:
             return original(yaml_string_data, content_id)
-        return cache.remembered(f"routing-{__version__}", text, lambda: original(yaml_string_data, content_id))
+        return cache.remembered(f"routing-{__version__}", yaml_string_data, lambda: original(yaml_string_data, content_id))
 
     return cached
