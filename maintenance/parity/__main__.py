@@ -135,7 +135,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--dry", action="store_true", help="leave docs/parity.* alone")
     parser.add_argument("--jobs", type=int, default=1, help="targets side by side (default 1: several hold their clocks to the second)")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds that a target may take (default {LIMIT:.0f})")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # options between release and targets too
     missing = sandbox.missing()
     if missing:
         raise SystemExit(f"a sandbox needs {', '.join(missing)}")

@@ -79,6 +79,13 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
             super().put(context=context)
 
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
+    def reset(self, stack: Any) -> bool:
+        """See the base class; of all the interpreters that the connection has (see `turns`)."""
+        lanes = range(turns.lanes(stack)) if stack else ()
+        found = [super(ContextService, self).reset(stack=turns.in_lane(stack, lane)) for lane in lanes]
+        return any(found)
+
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def forget(self, context: Any) -> None:
         """A context has ended: the next task connects anew."""
         with self._lock:

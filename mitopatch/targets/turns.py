@@ -2,58 +2,108 @@
 
 Hosts that are one machine and one user to Mitogen (``connection: local``, ``delegate_to``, several names of one address) share an
 interpreter within a worker. Plain Ansible runs their tasks side by side. So a task waits for its turn as long as the turns are
-short, which beats any start of an interpreter; behind a task that takes long it does not queue.
+short, which beats any start of an interpreter; behind a task that takes long it does not queue. On this machine a further interpreter
+is started for it, which stays and is used as soon as the first is taken; elsewhere the task goes on in a fork.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
+
+import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
 import ansible_mitogen.connection
+import mitogen.core
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds after which the task whose turn it is takes long.
 LONG = 0.5
 #: Seconds that a task waits at most, however short the turns are.
 LONGEST = 5.0
+#: Interpreters of one user on this machine, in each worker. What finds all of them taken for long is forked.
+LANES = 4
 
 
 class Turns:
-    """[worker] Which thread uses which target, by Mitogen's number of it."""
+    """[worker] Which thread uses which interpreter of a target. A target is Mitogen's number of its first interpreter."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        #: By target: the thread that has the turn, and since when.
-        self._taken: dict[int, tuple[int, float]] = {}
+        #: By target: how many interpreters it has, and by the number of each that is taken: the thread, and since when.
+        self._lanes: dict[int, int] = {}
+        self._taken: dict[int, dict[int, tuple[int, float]]] = {}
 
-    def take(self, target: int) -> bool:
-        """Wait for this thread's turn; False if it does not come soon."""
+    def take(self, target: int, lanes: int) -> Optional[int]:
+        """Wait for this thread's turn: which of the target's interpreters it has, or None if it does not come soon.
+
+        ``lanes``: how many interpreters the target may have. The number of one that has to be started may be the answer.
+        """
         me = threading.get_ident()
         deadline = time.monotonic() + LONGEST
         with self._changed:
             while True:
                 now = time.monotonic()
-                whose, since = self._taken.setdefault(target, (me, now))
-                if whose == me:
-                    return True
-                left = min(since + LONG, deadline) - now
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
+                taken = self._taken.setdefault(target, {})
+                lane = self._mine_or_free(target, me)
+                if lane is None:
+                    left = min(max(since for _, since in taken.values()) + LONG, deadline) - now
+                    if left > 0:
+                        self._changed.wait(left)
+                        continue
+                    lane = self._lanes.get(target, 1)
+                    if lane >= lanes:
+                        return None
+                    self._lanes[target] = lane + 1
+                taken.setdefault(lane, (me, now))
+                return lane
+
+    def _mine_or_free(self, target: int, me: int) -> Optional[int]:
+        taken = self._taken[target]
+        for lane, (whose, _) in taken.items():
+            if whose == me:
+                return lane
+        return next((lane for lane in range(self._lanes.get(target, 1)) if lane not in taken), None)
 
     def give(self, target: int) -> None:
         """This thread uses the target no longer."""
+        me = threading.get_ident()
         with self._changed:
-            if self._taken.get(target, (0, 0.0))[0] == threading.get_ident():
-                del self._taken[target]
+            taken = self._taken.get(target, {})
+            for lane in [lane for lane, (whose, _) in taken.items() if whose == me]:
+                del taken[lane]
                 self._changed.notify_all()
+
+    def several(self, target: int) -> bool:
+        """Whether the next turn may be at another interpreter of the target."""
+        return self._lanes.get(target, 1) > 1
 
     def leave(self) -> None:
         """The task of this thread has ended. Upstream forgets a loop's connections to delegates without closing them."""
-        me = threading.get_ident()
-        for target in [target for target, (whose, _) in list(self._taken.items()) if whose == me]:
+        for target in list(self._taken):
             self.give(target)
+
+
+def in_lane(stack: Any, lane: int) -> Any:
+    """What ansible_mitogen knows of a connection, such that it makes another one that is alike."""
+    return stack if not lane else [*stack[:-1], {**stack[-1], "mitopatch_lane": lane}]
+
+
+def lanes(stack: Any) -> int:
+    """How many interpreters a connection may have. Elsewhere a further one is a login, which servers limit."""
+    return LANES if stack[0]["method"] == "local" else 1
+
+
+def _finish(chain: Any) -> None:
+    # What was sent without waiting for an answer (a directory, a small file) is there before another interpreter looks for it.
+    try:
+        chain.call(os.getpid)
+    except (mitogen.core.ChannelError, mitogen.core.CallError) as exc:
+        LOG.debug("%r: %r", chain, exc)  # whoever waits for an answer hears of it
 
 
 def install(
@@ -67,30 +117,41 @@ def install(
     klass = ansible_mitogen.connection.Connection
     connect, put = klass._connect_stack, klass._put_connection
 
-    def connect_stack(self: Any, stack: Any) -> Any:
+    def connect_or_tell(self: Any, stack: Any) -> None:
         try:
             on_connecting(self)
-            result = connect(self, stack)
+            connect(self, stack)
         except Exception as exc:
             on_failure()
             exc.mitopatch_not_connected = True  # type: ignore[attr-defined]
             raise
-        if not turns.take(self.context.context_id):
+
+    def connect_stack(self: Any, stack: Any) -> None:
+        connect_or_tell(self, stack)
+        target = self.context.context_id
+        lane = turns.take(target, lanes(stack))
+        if lane:
+            put(self)
+            connect_or_tell(self, in_lane(stack, lane))
+        elif lane is None:
             try:
                 on_busy()
             except BaseException:
                 self._put_connection()
                 raise
+        self.mitopatch_target = target
         on_connect()
-        return result
 
     def put_connection(self: Any) -> None:
-        context = self.context
+        connected = self.context is not None
         try:
+            if connected and turns.several(self.mitopatch_target):
+                _finish(self.chain)
             put(self)
         finally:
-            if context is not None:
-                turns.give(context.context_id)
+            if connected:
+                turns.give(self.mitopatch_target)
 
+    klass.mitopatch_target = 0  # no target's number: nothing to give
     klass._connect_stack = connect_stack
     klass._put_connection = put_connection

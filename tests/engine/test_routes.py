@@ -281,8 +281,12 @@ def test_roles_that_upstream_compares(local: Local) -> None:
     assert all(found.values()), found
 
 
-# Each host waits in its task until all the others have begun theirs. Two workers: hosts that are this machine share an interpreter.
-MEETING = "mkdir -p {0}; touch {0}/$H; for i in $(seq 100); do test $(ls {0} | wc -l) -eq 5 && exit 0; sleep 0.4; done; exit 1"
+# Each host waits in its task until all the others have begun theirs, then says which interpreter runs it. Two workers: hosts that are
+# this machine share interpreters.
+MEETING = (
+    "mkdir -p {0}; touch {0}/$H; for i in $(seq 100); do test $(ls {0} | wc -l) -eq 5 && break; sleep 0.4; done;"
+    " test $i -lt 100 && echo $PPID && tr '\\0' ' ' < /proc/$PPID/cmdline"
+)
 SIDE_BY_SIDE = {
     "site.yml": play(
         f"""
@@ -304,8 +308,11 @@ def test_hosts_that_are_one_machine_run_side_by_side(local: Local) -> None:
     plain, patched = local.both(SIDE_BY_SIDE, hosts=5, env={"MITOPATCH_WORKERS": "2"})
     assert plain.rc == 0, plain.text
     assert patched.rc == 0, patched.text
-    assert patched.workers
     assert order(patched) == order(plain)
+    assert "AnsiballZ" in str(plain.values("stdout"))
+    said = patched.values("stdout_lines")
+    assert "AnsiballZ" not in str(said)  # nothing was forked
+    assert [len({pid for pid, _ in hosts.values()}) for hosts in said.values()] == [5, 5], said
 
 
 VARS_PLUGIN = {
