@@ -13,7 +13,6 @@ from typing import Any, Optional
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
-import ansible_mitogen
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
 import mitogen.core
@@ -172,9 +171,6 @@ def _or_upstream(name: str) -> Callable[..., Any]:
 for _name in CONNECTING:
     setattr(ActionMixin, _name, _or_upstream(_name))
 
-#: Where ansible_mitogen's own action plugins lie.
-MITOGEN_ACTIONS = os.path.join(os.path.dirname(ansible_mitogen.__file__), "plugins", "action")
-
 #: By target (Mitogen's number) and name of a directory there: its expanded name, if temporary directories could be made in it.
 _places: dict[tuple[int, str], str] = {}
 
@@ -204,11 +200,12 @@ def adorn(klass: type) -> type:
 
 
 def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
-    """``action_loader.get_with_context`` in a worker. Source: ansible_mitogen.strategy.wrap_action_loader__get_with_context."""
+    """``action_loader.get_with_context`` in a worker. Source: ansible_mitogen.strategy.wrap_action_loader__get_with_context.
+
+    Not its `fetch`, a copy of upstream's of some release: it lacks what came later, and words an unreadable file otherwise.
+    """
     collection_list = kwargs.pop("collection_list", None)
     class_only = kwargs.pop("class_only", False)
-    if name == "fetch":
-        name = "mitogen_fetch"
     upstream = ansible_mitogen.loaders.action_loader__get_with_context
     found = upstream(name, class_only=True, collection_list=collection_list)
     if not found.object:

@@ -18,14 +18,12 @@ from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
 
 from mitopatch.runtime.seam import HandBack
-from mitopatch.targets.actions import MITOGEN_ACTIONS
 from mitopatch.versions import process_wide, threads
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
 
 _UPSTREAM_ACTIONS = os.path.dirname(action_plugins.__file__)
-_MITOGEN_ACTIONS = MITOGEN_ACTIONS
 
 _PREFIXES = ("ansible.builtin.", "ansible.legacy.")
 
@@ -60,14 +58,13 @@ def acting(action: type) -> None:
     """
     prepared = threads.current_task()
     if prepared is not None:
-        prepared.repeatable = getattr(sys.modules.get(action.__module__), "__file__", None) in _upstream_files(action.__module__)
+        prepared.repeatable = getattr(sys.modules.get(action.__module__), "__file__", None) == _upstream_file(action.__module__)
         if not prepared.repeatable and process_wide.concerns(action):
             hand_back(f"action plugin of {action.__module__}")
 
 
-def _upstream_files(module: str) -> tuple[str, ...]:
-    name = module.rpartition(".")[2]
-    return tuple(os.path.join(directory, f"{name}.py") for directory in (_UPSTREAM_ACTIONS, _MITOGEN_ACTIONS))
+def _upstream_file(module: str) -> str:
+    return os.path.join(_UPSTREAM_ACTIONS, f"{module.rpartition('.')[2]}.py")
 
 
 def connecting(connection: Any) -> None:
