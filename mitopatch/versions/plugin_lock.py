@@ -14,6 +14,8 @@ import threading
 from typing import Any, Optional
 
 _lock = threading.RLock()
+#: Counts the changes of the loaders' directories.
+generation = 0
 #: In a worker: loader -> its plugin files. Loaders live as long as the process, so their id is a safe key.
 _paths: Optional[dict[int, list[str]]] = None
 
@@ -56,5 +58,7 @@ def remember_paths() -> None:
 
 def forget_paths() -> None:
     """A directory was added to a plugin loader."""
+    global generation
+    generation += 1
     if _paths is not None:
         _paths.clear()

@@ -23,7 +23,20 @@ from ansible.utils.display import Display
 from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
-from mitopatch.versions import copies, facts, localhost, modules, plugin_files, plugin_lock, replay, routes, templates, threads
+from mitopatch.versions import (
+    attributes,
+    copies,
+    facts,
+    finds,
+    localhost,
+    modules,
+    plugin_files,
+    plugin_lock,
+    replay,
+    routes,
+    templates,
+    threads,
+)
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
 LOG = logging.getLogger(__name__)
@@ -74,6 +87,8 @@ class Worker(WorkerSeam):
         self.family.start(self)
         templates.install(self.family.environment(), self.family.template_mark)
         plugin_files.install()
+        attributes.install()
+        finds.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
         routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))

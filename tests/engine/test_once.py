@@ -180,3 +180,66 @@ def test_an_error_while_reading_comes_each_time() -> None:
     with pytest.raises(ZeroDivisionError):
         known.get("bad")
     assert known.get("bad", "none") == "none"
+
+
+def test_a_plugin_is_looked_up_once_for_a_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not what redirects, and not what is not there; for another task again if the directory has changed, or there is a new one."""
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from types import SimpleNamespace
+
+    from ansible.plugins.loader import PluginLoader, module_loader
+
+    from mitopatch.versions import finds, plugin_lock, threads
+
+    asked: list[str] = []
+    upstream = PluginLoader.find_plugin_with_context
+
+    def find(self: Any, name: str, *args: Any) -> Any:
+        asked.append(name)
+        return upstream(self, name, *args)
+
+    monkeypatch.setattr(PluginLoader, "find_plugin_with_context", find)
+    finds._install_finding()
+    monkeypatch.setattr(finds, "MOST", 3)
+
+    def look(name: str, task: int, **more: Any) -> bool:
+        threads.begin(SimpleNamespace(job=SimpleNamespace(task=task)))  # type: ignore[arg-type]
+        try:
+            asked.clear()
+            found = PluginLoader.find_plugin_with_context(module_loader, name, **more)
+            assert found.resolved is (name != "no.such.thing")
+            return bool(asked)
+        finally:
+            threads.begin(None)
+
+    name = "ping"
+    assert [look(name, 1), look(name, 1), look(name, 2)] == [True, False, False]
+    assert [look(name, 2, collection_list=["ansible.legacy"]), look(name, 2)] == [True, False]
+    assert [look("no.such.thing", 1), look("no.such.thing", 1)] == [True, True]
+    monkeypatch.setattr(finds, "_state", lambda path: (1, 2, 3))
+    assert [look(name, 2), look(name, 3), look(name, 3)] == [False, True, False]
+    plugin_lock.forget_paths()
+    assert [look(name, 3), look(name, 3)] == [True, False]
+    assert PluginLoader.find_plugin_with_context(module_loader, name).resolved  # outside of a task: upstream's
+    assert asked == [name]
+
+
+def test_only_a_plain_find_is_kept() -> None:
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from types import SimpleNamespace
+
+    from mitopatch.versions.finds import plain
+
+    def found(*names: str, **changed: Any) -> Any:
+        held: dict[str, Any] = {"resolved": True, "plugin_resolved_path": "/x/foo.py", "deprecated": False}
+        return SimpleNamespace(**{**held, "error_list": [], "import_error_list": [], "redirect_list": list(names), **changed})
+
+    assert plain("foo", found("foo"))
+    assert plain("foo", found("foo", "a.b.foo"))
+    assert not plain("foo", found("foo", "a.b.foo", "c.d.foo"))
+    assert not plain("a.b.foo", found("a.b.foo", "c.d.foo"))
+    for changed in (
+        {"resolved": False}, {"deprecated": True}, {"plugin_resolved_path": "/x/_foo.py"}, {"plugin_resolved_path": None},
+        {"error_list": ["x"]}, {"import_error_list": ["x"]},
+    ):  # fmt: skip
+        assert not plain("foo", found("foo", **changed))

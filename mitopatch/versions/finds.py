@@ -1,0 +1,113 @@
+"""[worker] Which file a plugin's name means is looked up once for all hosts of a task: a seventh of what a small task costs (2.16).
+
+Upstream imports packages, reads routing and lists a directory for each look-up of a qualified name, seven of them for a host-task; each
+system call also lets another thread run. What was found is good for the tasks of one number; for the next, if its directory is as it was.
+Only plain finds are kept: what warns, redirects, is deprecated or is not found is looked up each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable
+from typing import Any, NamedTuple, Optional
+
+from ansible.config import manager as config
+from ansible.plugins.loader import PluginLoader
+
+from mitopatch.versions import plugin_lock
+from mitopatch.versions.threads import current_task
+
+#: Finds that are kept.
+MOST = 2000
+
+
+class Find(NamedTuple):
+    """One answer, for which task it was seen to be right, and how the directory was."""
+
+    context: Any
+    task: int
+    state: tuple[int, int, int]
+
+
+def _state(path: str) -> Optional[tuple[int, int, int]]:
+    try:
+        found = os.stat(os.path.dirname(path))
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ino, found.st_dev)
+
+
+def plain(name: str, context: Any) -> bool:
+    """Whether nothing but the plugin's file came of this look-up."""
+    names = context.redirect_list
+    if len(names) > 1 and not (len(names) == 2 and "." not in name and names[1].endswith("." + name)):
+        return False
+    return bool(
+        context.resolved
+        and context.plugin_resolved_path
+        and not context.deprecated
+        and not context.error_list
+        and not context.import_error_list
+        and not os.path.basename(context.plugin_resolved_path).startswith("_")
+    )
+
+
+def _install_finding() -> None:
+    find = PluginLoader.find_plugin_with_context
+    known: dict[Hashable, Find] = {}
+    seen = plugin_lock.generation
+
+    def find_once(
+        self: Any, name: Any, mod_type: str = "", ignore_deprecated: bool = False, check_aliases: bool = False, collection_list: Any = None
+    ) -> Any:
+        nonlocal seen
+        prepared = current_task()
+        if prepared is None or not isinstance(name, str):
+            return find(self, name, mod_type, ignore_deprecated, check_aliases, collection_list)
+        generation = plugin_lock.generation
+        if seen != generation:
+            known.clear()
+            seen = generation
+        collections = tuple(collection_list) if collection_list else None
+        key = (id(self), name, mod_type, ignore_deprecated, check_aliases, collections)
+        task = prepared.job.task
+        kept = known.get(key)
+        if kept is not None:
+            if kept.task == task:
+                return kept.context
+            if _state(kept.context.plugin_resolved_path) == kept.state:
+                known[key] = kept._replace(task=task)
+                return kept.context
+        context = find(self, name, mod_type, ignore_deprecated, check_aliases, collection_list)
+        if plain(name, context):
+            state = _state(context.plugin_resolved_path)
+            if state is not None and generation == plugin_lock.generation:
+                if len(known) >= MOST:
+                    known.clear()
+                known[key] = Find(context, task, state)
+        return context
+
+    PluginLoader.find_plugin_with_context = find_once
+
+
+def _install_settings() -> None:
+    read = getattr(config, "get_ini_config_value", None)
+    if read is None:  # from 2.19 on upstream remembers it
+        return
+    #: (parser, section, key) -> value; the parsers are kept, so that their ids stay theirs.
+    known: dict[tuple[int, Any, Any], tuple[Any, Any]] = {}
+
+    def read_once(parser: Any, entry: Any) -> Any:
+        key = (id(parser), entry.get("section"), entry.get("key"))
+        kept = known.get(key)
+        if kept is None:
+            kept = known[key] = (parser, read(parser, entry))
+        return kept[1]
+
+    config.get_ini_config_value = read_once
+
+
+def install() -> None:
+    """Put both in place: plugins' files, and what ansible.cfg says; this process is a worker for the rest of its life."""
+    _install_finding()
+    _install_settings()
