@@ -209,7 +209,7 @@ def _install_reading() -> None:
 
 
 class Blank(NamedTuple):
-    """What a new object of a class holds, and the keys of its attributes."""
+    """What a new object of a class holds beside its attributes, and their keys."""
 
     held: dict[str, Any]
     keys: tuple[str, ...]
@@ -217,12 +217,13 @@ class Blank(NamedTuple):
 
 def _blank(kind: Any) -> Optional[Blank]:
     """None if a copy of an object of this class is more than a new object with the old one's attributes."""
-    held = dict(kind().__dict__)
-    if not all(type(value) in ATOMS or value is Sentinel for value in held.values()):
+    keys = tuple(f"_{name}" for name in kind.fattributes)
+    held = {key: value for key, value in kind().__dict__.items() if key not in keys}
+    if not all(value is None or isinstance(value, (bool, int, float, str)) for value in held.values()):
         return None
     if not all(type(attribute).__set__ is attributes.Attribute.__set__ for attribute in kind.fattributes.values()):
         return None
-    return Blank(held, tuple(f"_{name}" for name in kind.fattributes))
+    return Blank(held, keys)
 
 
 #: Beside the attributes, what upstream's copy takes from the original (2.14 to 2.21).

@@ -11,7 +11,6 @@ import os
 from collections.abc import Hashable
 from typing import Any, NamedTuple, Optional
 
-from ansible.config import manager as config
 from ansible.plugins.loader import PluginLoader
 
 from mitopatch.versions import plugin_lock
@@ -52,7 +51,8 @@ def plain(name: str, context: Any) -> bool:
     )
 
 
-def _install_finding() -> None:
+def install() -> None:
+    """Put it in place; this process is a worker for the rest of its life."""
     find = PluginLoader.find_plugin_with_context
     known: dict[Hashable, Find] = {}
     seen = plugin_lock.generation
@@ -88,26 +88,3 @@ def _install_finding() -> None:
         return context
 
     PluginLoader.find_plugin_with_context = find_once
-
-
-def _install_settings() -> None:
-    read = getattr(config, "get_ini_config_value", None)
-    if read is None:  # from 2.19 on upstream remembers it
-        return
-    #: (parser, section, key) -> value; the parsers are kept, so that their ids stay theirs.
-    known: dict[tuple[int, Any, Any], tuple[Any, Any]] = {}
-
-    def read_once(parser: Any, entry: Any) -> Any:
-        key = (id(parser), entry.get("section"), entry.get("key"))
-        kept = known.get(key)
-        if kept is None:
-            kept = known[key] = (parser, read(parser, entry))
-        return kept[1]
-
-    config.get_ini_config_value = read_once
-
-
-def install() -> None:
-    """Put both in place: plugins' files, and what ansible.cfg says; this process is a worker for the rest of its life."""
-    _install_finding()
-    _install_settings()

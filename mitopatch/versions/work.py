@@ -30,6 +30,7 @@ from mitopatch.versions import (
     finds,
     localhost,
     modules,
+    options,
     plugin_files,
     plugin_lock,
     replay,
@@ -89,6 +90,7 @@ class Worker(WorkerSeam):
         plugin_files.install()
         attributes.install()
         finds.install()
+        options.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
         routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))

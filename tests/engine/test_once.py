@@ -199,7 +199,7 @@ def test_a_plugin_is_looked_up_once_for_a_task(monkeypatch: pytest.MonkeyPatch, 
         return upstream(self, name, *args)
 
     monkeypatch.setattr(PluginLoader, "find_plugin_with_context", find)
-    finds._install_finding()
+    finds.install()
     monkeypatch.setattr(finds, "MOST", 3)
 
     def look(name: str, task: int, **more: Any) -> bool:
@@ -243,3 +243,67 @@ def test_only_a_plain_find_is_kept() -> None:
         {"error_list": ["x"]}, {"import_error_list": ["x"]},
     ):  # fmt: skip
         assert not plain("foo", found("foo", **changed))
+
+
+def test_an_option_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing of a task sets it; where something does, upstream is asked. The answers are upstream's own."""
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from ansible.config.manager import ConfigManager
+
+    from mitopatch.versions import options
+
+    config = ConfigManager()
+    definitions = {
+        "host": {"vars": [{"name": "ansible_host"}], "default": "none"},
+        "user": {"keyword": [{"name": "remote_user"}], "default": "me", "aliases": ["login"]},
+        "count": {"type": "int", "default": "3", "ini": [{"section": "defaults", "key": "count"}]},
+        "items": {"type": "list", "default": ["a"]},
+        "made": {"type": "tmp", "default": "/tmp"},
+        "template": {"default": "{{ ansible_host }}"},
+        "old": {"default": "x", "env": [{"name": "TESTBED_OLD"}], "deprecated": {"why": "w", "version": "9", "alternatives": "a"}},
+    }
+    config.initialize_plugin_configuration_definitions("connection", "some", definitions)
+    asked: list[str] = []
+    upstream = ConfigManager.get_config_value_and_origin
+
+    def ask(self: Any, name: str, *args: Any, **more: Any) -> Any:
+        asked.append(name)
+        return upstream(self, name, *args, **more)
+
+    for name in ("get_config_value_and_origin", "initialize_plugin_configuration_definitions"):
+        monkeypatch.setattr(ConfigManager, name, ask if name.startswith("get") else getattr(ConfigManager, name))
+    if hasattr(options.config, "get_ini_config_value"):
+        monkeypatch.setattr(options.config, "get_ini_config_value", options.config.get_ini_config_value)
+    options.install()
+    monkeypatch.setenv("TESTBED_OLD", "y")
+
+    def get(name: str, **more: Any) -> tuple[Any, bool]:
+        asked.clear()
+        how = {"plugin_type": "connection", "plugin_name": "some", **more}
+        answer = config.get_config_value_and_origin(name, **how)
+        assert answer == upstream(config, name, **how)
+        return answer[0], bool(asked)
+
+    def all_of(name: str, **more: Any) -> list[tuple[Any, bool]]:
+        return [get(name, **more) for _ in range(3)]
+
+    assert get("host", variables={"ansible_host": "h"}) == ("h", True)
+    assert all_of("host", variables={"x": 1}) == [("none", True), ("none", False), ("none", False)]
+    assert all_of("host", variables={"ansible_host": "h"}) == [("h", True)] * 3
+    assert all_of("host", direct={"host": "d"}) == [("d", True)] * 3
+    assert get("host") == ("none", False)
+    assert all_of("user", keys={"remote_user": None}) == [("me", True), ("me", False), ("me", False)]
+    for keys in ({"remote_user": "you"}, {"user": "you"}, {"login": "you"}):
+        assert all_of("user", keys=keys)[1:] == [(upstream(config, "user", None, "connection", "some", keys)[0], True)] * 2
+    assert all_of("count") == [(3, True), (3, False), (3, False)]
+    assert all_of("items") == [(["a"], True)] * 3
+    assert all_of("old") == [("y", True)] * 3
+    for name in ("made", "template"):
+        asked.clear()
+        for _ in range(2):
+            config.get_config_value_and_origin(name, plugin_type="connection", plugin_name="some", variables={"ansible_host": "h"})
+        assert len(asked) == 2
+    config.initialize_plugin_configuration_definitions("connection", "some", {**definitions, "count": {"type": "int", "default": 4}})
+    assert all_of("count") == [(4, True), (4, False), (4, False)]
+    with pytest.raises(Exception, match="defin"):
+        config.get_config_value_and_origin("none", plugin_type="connection", plugin_name="some")

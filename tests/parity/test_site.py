@@ -72,7 +72,10 @@ SCENARIOS = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_agrees(bench: Bench, bundle_active: str, name: str) -> None:
     """Each scenario gives the same plain and patched."""
-    SCENARIOS[name].compare(bench)
+    runs = SCENARIOS[name].compare(bench)
+    if name == "async":  # the comparison leaves them out; one of its jobs lasts longer than it takes until the first
+        for run in runs:
+            assert len({event["host"] for event in run.events if event["event"] == "async_poll"}) == SCENARIOS[name].hosts
 
 
 def test_diff_mode(bench: Bench, bundle_active: str) -> None:

@@ -138,16 +138,12 @@ def clean(value: Any, paths: dict[str, str], key: str = "") -> Any:
 
 
 def cleaned(events: Iterable[Event], paths: dict[str, str]) -> list[Event]:
-    """Return comparable events: cleaned, and repeated polls of one async job counted once.
-
-    How often a job is polled before it ends is a matter of load, so only that it was polled is compared.
-    """
+    """Return comparable events: cleaned, and without polls of async jobs: whether a job has ended by then is a matter of load."""
     kept: list[Event] = []
-    last_of_host: dict[str, Event] = {}
     for event in events:
+        if event["event"] == "async_poll":
+            continue
         fields = clean({k: v for k, v in event.items() if k not in ("pid", "forks")}, paths)
-        if "started" in event.get("result", {}) and event["event"] == "async_poll":
-            fields["result"] = {}
         if event.get("unreachable"):
             fields["result"].pop("exception", None)  # comes with one of the two texts, see UNREACHABLE
         if str(event.get("action", "")).endswith("async_status"):
@@ -156,11 +152,6 @@ def cleaned(events: Iterable[Event], paths: dict[str, str]) -> list[Event]:
             result = fields.get("result", {})
             for answer in (result, *result.get("results", ())):
                 answer.pop("attempts", None)
-        host = str(event.get("host", ""))
-        if fields["event"] == "async_poll" and last_of_host.get(host) == fields:
-            continue
-        if host:
-            last_of_host[host] = fields
         kept.append(fields)
     return kept
 
