@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
+import ansible_mitogen.connection
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
 import mitogen.core
@@ -175,18 +176,19 @@ for _name in CONNECTING:
 _places: dict[tuple[int, str], str] = {}
 
 _adorned: dict[type, type] = {}
-_on_action: list[Callable[[type], None]] = []
+_on_action: Callable[[type], None]
+_not_mitogens: Callable[[Any], bool]
 _upstream_connection: Callable[[Any], Any]
 
 
-def tell(on_action: Callable[[type], None], upstream_connection: Callable[[Any], Any]) -> None:
+def tell(on_action: Callable[[type], None], not_mitogens: Callable[[Any], bool], upstream_connection: Callable[[Any], Any]) -> None:
     """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task.
 
-    ``upstream_connection`` makes of a connection of Mitogen's the upstream's one that it stands for.
+    ``not_mitogens`` says of a connection of Mitogen's, set up for the action, whether upstream's own has to serve;
+    ``upstream_connection`` makes of it the upstream's one that it stands for.
     """
-    global _upstream_connection
-    _on_action.append(on_action)
-    _upstream_connection = upstream_connection
+    global _on_action, _not_mitogens, _upstream_connection
+    _on_action, _not_mitogens, _upstream_connection = on_action, not_mitogens, upstream_connection
 
 
 def adorn(klass: type) -> type:
@@ -212,6 +214,8 @@ def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
         return found
     klass = adorn(found.object)
     if not class_only:
-        for on_action in _on_action:
-            on_action(found.object)
+        _on_action(found.object)
+        connection = kwargs.get("connection")
+        if isinstance(connection, ansible_mitogen.connection.Connection) and _not_mitogens(connection):
+            kwargs["connection"] = _upstream_connection(connection) or connection  # the mixin steps aside
     return type(found)(klass if class_only else klass(*args, **kwargs), found.plugin_load_context)

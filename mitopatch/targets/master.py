@@ -181,6 +181,7 @@ class Master:
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
         on_action: Callable[[type], None],
+        not_mitogens: Callable[[Any], bool],
         upstream_connection: Callable[[Any], Any],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
@@ -188,8 +189,8 @@ class Master:
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
         ``on_connecting`` is told of a connection that Mitogen is about to make, ``on_connect`` that a task has reached its target,
         ``on_failure`` that Mitogen could not connect and ``on_busy`` that another task keeps the target busy (all but ``on_connect``
-        may raise HandBack), ``on_action`` that an action plugin of some class begins; ``upstream_connection`` makes upstream's
-        plugin of a connection.
+        may raise HandBack), ``on_action`` that an action plugin of some class begins; ``not_mitogens`` and
+        ``upstream_connection``: see `actions.tell`.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
@@ -199,7 +200,7 @@ class Master:
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
-        actions.tell(on_action, upstream_connection)
+        actions.tell(on_action, not_mitogens, upstream_connection)
         planner.install(modules)
         imports.install()
         self._terminal_where_upstream_has_one()
@@ -222,8 +223,11 @@ class Master:
         # errors ssh's last words.
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
             tty = self.transport in ("ssh", "smart") and not in_data and sudoable and _use_tty(self)
+            # The user's own shell only where sshd would start it: that of a service's account may be one that lets nobody in.
+            shell = None if self.transport in ("ssh", "smart") and not self.become else "/bin/sh"
             rc, stdout, stderr = self.get_chain().call(
-                ansible_mitogen.target.exec_command,
+                onboard.exec_command,
+                shell=shell,
                 cmd=unsafe.cast(cmd),
                 in_data=unsafe.cast(in_data),
                 chdir=mitogen_chdir or self.get_default_cwd(),

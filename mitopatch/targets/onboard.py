@@ -183,11 +183,25 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
                 raise
         except SystemExit as exc:
             raise SystemExit(_status(exc.code))
+        except Again:
+            raise
         except Exception as exc:
             if not self.loader:
-                raise
+                _crash(mod)
             # Prints the result and leaves.
             mitogen.core.import_module(self.loader)._handle_exception(exc, basic._ANSIBLE_PROFILE)
+        except BaseException:
+            _crash(mod)
+
+
+def _crash(mod):
+    # What the interpreter does with an exception that nobody catches, from the module's own lines on.
+    kind, exc, lines = sys.exc_info()
+    while lines.tb_next is not None and lines.tb_frame.f_globals is not vars(mod):
+        lines = lines.tb_next
+    exc.__traceback__ = lines
+    sys.excepthook(kind, exc, lines)
+    raise SystemExit(128 + signal.SIGINT if kind is KeyboardInterrupt else 1)
 
 
 def _status(code):
@@ -209,6 +223,11 @@ def run_module(kwargs, econtext):
         return runner.run()
     except Again as exc:
         return {AGAIN: mitogen.core.to_text(exc.args[0])}
+
+
+def exec_command(cmd, shell, **kwargs):
+    """Run a command by this shell, or by the user's own if that is None."""
+    return ansible_mitogen.target.exec_args(args=[shell or ansible_mitogen.target.get_user_shell(), "-c", cmd], **kwargs)
 
 
 def make_directory(path):

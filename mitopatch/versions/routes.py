@@ -116,16 +116,9 @@ def install(master: Any, modules: Any) -> None:
         on_failure=connection_failed,
         on_busy=busy,
         on_action=acting,
+        not_mitogens=becomes_otherwise,
         upstream_connection=upstream_connection,
     )
-    get_become = plugin_loader.become_loader.get
-
-    def become(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name and _short(name) not in BECOME:
-            hand_back(f"become method {name}")
-        return get_become(name, *args, **kwargs)
-
-    plugin_loader.become_loader.get = become
 
 
 def connection_wrapper(master: Any) -> Any:
@@ -143,8 +136,6 @@ def connection_wrapper(master: Any) -> Any:
 
     def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
         short = _short(name)
-        if args and unprivileged(args[0]):
-            hand_back(f"become user {args[0].become_user}")
         if short in master.connections:
             found = upstream("mitogen_" + short, *args, **kwargs)
             if found.object is not None and not kwargs.get("class_only") and upstream_name(name, short) is not None:
@@ -166,14 +157,24 @@ def _give_options(short: str) -> None:
         )
 
 
-def unprivileged(play_context: Any) -> bool:
-    """Whether the task becomes a user other than root and the one who logs in.
+def becomes_otherwise(connection: Any) -> bool:
+    """Whether a task becomes another user in a way that is for upstream's own connection; raises HandBack while it can."""
+    plugin = connection.become
+    if plugin is None:
+        return False
+    if _short(plugin._load_name) not in BECOME:
+        return not hand_back(f"become method {plugin._load_name}")
+    user = plugin.get_option("become_user")
+    return unprivileged(user, connection._play_context.remote_user) and not hand_back(f"become user {user}")
+
+
+def unprivileged(user: Any, remote_user: Any) -> bool:
+    """Whether the user whom a task becomes is neither root nor the one who logs in.
 
     Plain Ansible leaves such a module in the login user's directory, which it often may not read; modules then look for
     another one, make ``remote_tmp`` and warn (AnsibleModule._set_cwd). Mitogen's interpreter has moved elsewhere.
     """
-    user = getattr(play_context, "become_user", None)
-    return bool(getattr(play_context, "become", False)) and user not in (None, "root", getattr(play_context, "remote_user", None))
+    return user not in (None, "root", remote_user)
 
 
 def reset_connection(

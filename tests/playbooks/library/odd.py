@@ -10,6 +10,10 @@ import sys
 from ansible.module_utils.basic import AnsibleModule
 
 
+class Die(BaseException):
+    """Passes by whoever catches exceptions."""
+
+
 def main():
     module = AnsibleModule(
         argument_spec={"way": {"type": "str", "required": True}, "value": {"type": "raw"}, "dir": {"type": "path"}},
@@ -18,6 +22,8 @@ def main():
     way = module.params["way"]
     if way == "crash":
         raise ValueError("as asked")
+    if way == "uncaught":
+        raise {"interrupt": KeyboardInterrupt, "die": Die}[module.params["value"]]("as asked")
     if way == "silent":
         sys.exit(3)
     if way == "no_exit":
