@@ -18,10 +18,10 @@ import signal
 import socket
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
 
 from mitopatch.runtime import frames, objects
+from mitopatch.runtime.crew import Crew
 from mitopatch.runtime.objects import Registry
 from mitopatch.runtime.seam import ControllerSeam, HandBack, Job, WorkerSeam
 from mitopatch.runtime.states import LEAVE_SECONDS
@@ -31,8 +31,22 @@ LOG = logging.getLogger(__name__)
 #: Why a job is handed back whose variables could not be computed.
 VARIABLES = "its variables"
 
-#: More threads than any sane `forks`; a thread is made only when all others are busy.
+#: More threads than any sane `forks`.
 MAX_THREADS = 5000
+
+
+class JobChannel(frames.Channel):
+    """[worker] The worker's end of the socket pair: the crew knows of each job's end before the controller does."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.crew = Crew(MAX_THREADS)
+
+    def send(self, kind: int, number: int = 0, payload: bytes = b"") -> None:
+        """See the base class."""
+        if kind in frames.ENDS:
+            self.crew.settled(number)
+        super().send(kind, number, payload)
 
 
 def main(sock: socket.socket, index: int, seam: ControllerSeam, registry: Registry) -> None:
@@ -42,7 +56,7 @@ def main(sock: socket.socket, index: int, seam: ControllerSeam, registry: Regist
         _own_session()
         # What the controller had is here for good: the collector need not look through it again and again.
         gc.freeze()
-        channel = frames.Channel(sock)
+        channel = JobChannel(sock)
         registry.activate()
         worker = _enter(channel, seam, registry)
         if worker is not None:
@@ -77,9 +91,8 @@ def _own_session() -> None:
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
 
 
-def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
+def serve(channel: JobChannel, seam: WorkerSeam) -> None:
     """[worker] Read messages and run jobs; returns at end-of-file, after LEAVE_SECONDS at most."""
-    threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="task")
     orphaned = True
     while True:
         frame = channel.receive()
@@ -90,7 +103,7 @@ def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
             orphaned = False
             break
         if kind == frames.JOB:
-            _take(channel, seam, threads, pickle.loads(payload))  # noqa: S301 - from our controller
+            _take(channel, seam, pickle.loads(payload))  # noqa: S301 - from our controller
         elif kind == frames.HOST_OPERATION:
             host, data = pickle.loads(payload)  # noqa: S301
             seam.note(host, data)
@@ -115,7 +128,7 @@ def serve(channel: frames.Channel, seam: WorkerSeam) -> None:
     os._exit(0)
 
 
-def _take(channel: frames.Channel, seam: WorkerSeam, threads: ThreadPoolExecutor, job: Job) -> None:
+def _take(channel: JobChannel, seam: WorkerSeam, job: Job) -> None:
     try:
         prepared = seam.prepare(job)
     except Exception as exc:
@@ -123,7 +136,7 @@ def _take(channel: frames.Channel, seam: WorkerSeam, threads: ThreadPoolExecutor
         LOG.debug("job %d handed back", job.number, exc_info=True)
         _hand_back(channel, job.number, f"{VARIABLES}: {type(exc).__name__}")
         return
-    threads.submit(_run, channel, seam, job.number, prepared)
+    channel.crew.submit(job.number, _run, channel, seam, job.number, prepared)
 
 
 def _run(channel: frames.Channel, seam: WorkerSeam, number: int, prepared: Any) -> None:

@@ -29,6 +29,9 @@ READY = 20  # the worker has become one
 FAILED = 21  # it could not; the reason
 DIGESTS = 22  # MITOPATCH_CHECK: digests of what a job sees, before it begins
 
+#: With any of these a job is over.
+ENDS = frozenset((RESULT, HANDBACK, CRASHED))
+
 _HEAD = struct.Struct("!BQI")
 
 Frame = tuple[int, int, bytes]
