@@ -30,6 +30,8 @@ SSH_FAILED = 255
 SHELL_SIGNAL = 128
 
 _ssh_boot_command = mitogen.ssh.Connection.get_boot_command
+#: How many words Mitogen has after those that start Python, once known.
+_after_python = 0
 
 
 class _Dead:
@@ -57,7 +59,10 @@ def ssh_boot_command(self: Any) -> list[str]:
     Without one sshd tells of a signal in a way that ssh does not hand on. Upstream's ssh plugin has a shell there too.
     """
     command: list[str] = _ssh_boot_command(self)
-    own = len(mitogen.parent.Connection.get_boot_command(self))
+    global _after_python
+    if not _after_python:
+        _after_python = len(mitogen.parent.Connection.get_boot_command(self)) - len(self.get_python_argv())
+    own = len(self.get_python_argv()) + _after_python
     return [*command[:-own], "/bin/sh -c " + shlex.quote(" ".join(command[-own:]) + "; exit $?")]
 
 

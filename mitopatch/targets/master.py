@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, imports, onboard, planner, turns
+from mitopatch.targets import actions, bringup, imports, onboard, planner, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -203,6 +203,7 @@ class Master:
         actions.tell(on_action, not_mitogens, upstream_connection)
         planner.install(modules)
         imports.install()
+        bringup.install()
         self._terminal_where_upstream_has_one()
         self._fetched_after_what_was_sent()
 

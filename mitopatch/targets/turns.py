@@ -37,6 +37,8 @@ class Turns:
         #: By target: how many interpreters it has, and by the number of each that is taken: the thread, and since when.
         self._lanes: dict[int, int] = {}
         self._taken: dict[int, dict[int, tuple[int, float]]] = {}
+        #: By thread: the targets of which it may have an interpreter.
+        self._held: dict[int, set[int]] = {}
 
     def take(self, target: int, lanes: int) -> Optional[int]:
         """Wait for this thread's turn: which of the target's interpreters it has, or None if it does not come soon.
@@ -60,6 +62,7 @@ class Turns:
                         return None
                     self._lanes[target] = lane + 1
                 taken.setdefault(lane, (me, now))
+                self._held.setdefault(me, set()).add(target)
                 return lane
 
     def _mine_or_free(self, target: int, me: int) -> Optional[int]:
@@ -84,7 +87,7 @@ class Turns:
 
     def leave(self) -> None:
         """The task of this thread has ended. Upstream forgets a loop's connections to delegates without closing them."""
-        for target in list(self._taken):
+        for target in self._held.pop(threading.get_ident(), ()):
             self.give(target)
 
 
