@@ -82,9 +82,13 @@ def _enter(channel: frames.Channel, seam: ControllerSeam, registry: Registry) ->
 def _own_session() -> None:
     # Its own session: Ctrl-C in the terminal goes to the controller, which decides (as upstream's workers do from 2.19).
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+    # What a worker ignores, the commands of modules ignore too: only what the controller was started with. A handler ends with exec.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     if os.path.exists(os.devnull):
         with open(os.devnull, "rb") as null:
             os.dup2(null.fileno(), 0)

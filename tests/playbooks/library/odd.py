@@ -44,6 +44,19 @@ def main():
     if way == "deprecate":
         module.deprecate("an odd thing", version="9.9999")
         module.warn("an odd warning")
+    if way == "command":
+        # What a command of a module has of us, and what it says that cannot start.
+        value = module.params["value"]
+        show = [
+            "sh",
+            "-c",
+            "umask; pwd; echo $ODD; grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; cat",
+        ]
+        found = module.run_command(
+            show, umask=value, cwd=module.params["dir"], environ_update={"ODD": "\u00e9"}, data="in", use_unsafe_shell=value is not None
+        )
+        missing = module.run_command(["/not/there"], handle_exceptions=True) if value == 0 else None
+        module.exit_json(found=found, missing=missing, umask=os.umask(0o22))
     if way == "limit":
         import resource
 

@@ -1,0 +1,72 @@
+"""What Mitogen's interpreter on a target gives modules: each test in a process of its own, which it changes as a target is changed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from testbed.compare import assert_same
+
+from tests.engine.conftest import Local
+
+pytest.importorskip("ansible_mitogen.runner", reason="Ansible is not installed, or Mitogen refuses it")
+
+START = """\
+import json, os, sys
+from mitopatch.targets import onboard
+basic = onboard.basic
+basic._ANSIBLE_ARGS = b'{"ANSIBLE_MODULE_ARGS": {}}'
+basic._ANSIBLE_PROFILE = "legacy"
+"""
+
+
+def target(code: str) -> str:
+    """Run this where modules are run; return what it printed."""
+    done = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python knows vfork from 3.10")
+def test_a_command_is_started_by_vfork() -> None:
+    """Python tells of a fork, and not of a vfork."""
+    assert target("""
+class Own(basic.AnsibleModule):
+    def _restore_signal_handlers(self):
+        pass
+
+forks = []
+os.register_at_fork(before=lambda: forks.append(1))
+module = basic.AnsibleModule({})
+for arguments in {}, {"umask": 0o77}, {}, {"use_unsafe_shell": True}:
+    assert module.run_command("sh -c umask", **arguments)[0] == 0
+    print(len(forks))
+Own({}).run_command("true")
+basic.subprocess.Popen(["true"], preexec_fn=lambda: None).wait()
+print(len(forks), basic.subprocess.PIPE, basic.subprocess.CalledProcessError is __import__("subprocess").CalledProcessError)
+""").splitlines() in (["0", "1", "1", "1", "2 -1 True"], ["0", "1", "1", "1", "3 -1 True"])  # from 2.18 nothing restores signals
+
+
+IGNORED = """\
+- hosts: all
+  tasks:
+    - ansible.builtin.command: grep SigIgn /proc/self/status
+    - ansible.builtin.raw: grep SigIgn /proc/self/status
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.usefixtures("bundle_active")
+@pytest.mark.parametrize("ignored", [(), (signal.SIGHUP,), (signal.SIGINT, signal.SIGQUIT)], ids=["nothing", "nohup", "background"])
+def test_commands_ignore_what_the_run_ignores(local: Local, ignored: tuple[signal.Signals, ...]) -> None:
+    """As ``nohup`` starts it, and a shell without job control that does not wait."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    try:
+        plain, patched = local.both({"site.yml": IGNORED}, hosts=1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert patched.workers
+    assert_same(plain, patched)
