@@ -12,9 +12,11 @@ import os
 import re
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+import types
 
 import ansible_mitogen.runner
 import ansible_mitogen.target
@@ -65,6 +67,47 @@ def _load_params(upstream):
 
 
 basic._load_params = _load_params(basic._load_params)
+
+
+#: What has nothing to do in Python 3: the function that run_command has called in the child, up to 2.13, or that its function calls.
+_RESTORE = getattr(basic.AnsibleModule, "_restore_signal_handlers", None)
+#: The functions inside run_command that only set the umask, if there is one, after that.
+_PREEXEC = [
+    code
+    for code in basic.AnsibleModule.run_command.__code__.co_consts
+    if isinstance(code, types.CodeType) and set(code.co_names) <= {"_restore_signal_handlers", "os", "umask"}
+]
+
+
+def _is_idle(function):
+    code = getattr(function, "__code__", None)
+    if _RESTORE is not None and getattr(function, "__func__", None) is _RESTORE:
+        return True
+    if code not in _PREEXEC:
+        return False
+    free = dict(zip(code.co_freevars, [cell.cell_contents for cell in function.__closure__]))
+    module = free.pop("self", None)
+    return not any(free.values()) and (module is None or type(module)._restore_signal_handlers is _RESTORE)
+
+
+class _Subprocess(types.ModuleType):
+    """Stands for ``subprocess`` in `basic`: a function that does nothing in the child is no reason to copy our page tables for it.
+
+    Without one, Python starts the child by vfork (from 3.10 on).
+    """
+
+    def __getattr__(self, name):
+        return getattr(subprocess, name)
+
+    @staticmethod
+    def Popen(*args, **kwargs):  # noqa: N802 - its name
+        if _is_idle(kwargs.get("preexec_fn")):
+            kwargs.pop("preexec_fn", None)
+        return subprocess.Popen(*args, **kwargs)  # noqa: S603 - the module's
+
+
+if getattr(subprocess, "_USE_VFORK", False):
+    basic.subprocess = _Subprocess("subprocess")
 
 
 class Output(io.TextIOWrapper):
