@@ -94,6 +94,11 @@ class PositionalFamily(Family):
             host.name, task._uuid, {"unreachable": True, "changed": False, "msg": message}, task_fields=task.dump_attrs()
         )
 
+    def start(self, worker: Any) -> None:
+        from mitopatch.versions import unsafe
+
+        unsafe.install()
+
     def run(self, thread_worker: Any) -> None:
         thread_worker._run()
 

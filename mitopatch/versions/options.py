@@ -7,10 +7,13 @@ and paths (some kinds make a directory).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ansible.config import manager as config
+
+LOG = logging.getLogger(__name__)
 
 #: Types whose conversion depends on the value alone.
 TYPES = frozenset((None, "str", "string", "bool", "boolean", "int", "integer", "float", "raw"))
@@ -44,18 +47,12 @@ def sources(definition: Mapping[str, Any], config_name: str) -> tuple[frozenset[
     return variables, frozenset((config_name, *keywords, *_entries(definition, "aliases")))
 
 
-def steady(definition: Mapping[str, Any], answer: tuple[Any, Any]) -> bool:
-    """Whether an answer that nothing of a task had a part in is good for all tasks."""
-    value, origin = answer
-    if definition.get("type") not in TYPES or not (value is None or isinstance(value, (str, int, float))):
-        return False
+def may_be_steady(definition: Mapping[str, Any]) -> bool:
+    """Whether an option's value is good for all tasks in which nothing sets it."""
     default = definition.get("default")
-    if isinstance(default, str) and "{" in default:
+    if definition.get("type") not in TYPES or (isinstance(default, str) and "{" in default) or "deprecated" in definition:
         return False
-    if origin == "default":
-        return True
-    entries = [entry for kind in ("env", "ini", "cli") for entry in _entries(definition, kind)]
-    return "deprecated" not in definition and not any("deprecated" in entry for entry in entries)
+    return not any("deprecated" in entry for kind in ("env", "ini", "cli") for entry in _entries(definition, kind))
 
 
 def _install_file() -> None:
@@ -76,40 +73,129 @@ def _install_file() -> None:
     config.get_ini_config_value = read_once
 
 
+class Whole(NamedTuple):
+    """All options of a plugin."""
+
+    #: Of those that are steady.
+    values: dict[str, Any]
+    origins: dict[str, Any]
+    #: In upstream's order, with None where an option is not steady.
+    blank: dict[str, Any]
+    unsteady: tuple[str, ...]
+    #: Which steady options a variable may set, or a keyword or argument.
+    by_variable: dict[str, list[str]]
+    by_name: dict[str, list[str]]
+
+    def again(self, keys: Any, variables: Any, direct: Any) -> Iterable[str]:
+        """The options that have to be asked for: those that are not steady, and those that something in these sets."""
+        found = list(self.unsteady)
+        for name in variables or ():
+            found += self.by_variable.get(name, ())
+        for name in direct or ():
+            found += self.by_name.get(name, ())
+        for name in keys.keys() & self.by_name.keys() if keys else ():
+            if keys[name] is not None:
+                found += self.by_name[name]
+        return found
+
+
+class Options:
+    """[worker] What is known of plugins' options."""
+
+    def __init__(self) -> None:
+        self._ask = config.ConfigManager.get_config_value_and_origin
+        self._known: dict[tuple[str, str, str], Optional[Steady]] = {}
+        self._wholes: dict[tuple[str, str], Whole] = {}
+
+    def forget(self, plugin_type: str, name: str) -> None:
+        """The options of a plugin are defined anew."""
+        self._wholes.pop((plugin_type, name), None)
+        for key in [key for key in self._known if key[:2] == (plugin_type, name)]:
+            del self._known[key]
+
+    def steady(self, manager: Any, plugin_type: str, plugin_name: str, name: str) -> Optional[Steady]:
+        """What is known of an option; None if it may be another one each time."""
+        key = (plugin_type, plugin_name, name)
+        if key not in self._known:
+            self._known[key] = self._learn(manager, *key)
+        return self._known[key]
+
+    def _learn(self, manager: Any, plugin_type: str, plugin_name: str, name: str) -> Optional[Steady]:
+        definition = manager.get_configuration_definitions(plugin_type, plugin_name).get(name)
+        if definition is None or not may_be_steady(definition):
+            return None
+        try:
+            answer = self._ask(manager, name, None, plugin_type, plugin_name, None, None, None)
+        except Exception:
+            LOG.debug("%s %s: %s", plugin_type, plugin_name, name, exc_info=True)  # whoever asks for it without setting it hears of it
+            return None
+        value = answer[0]
+        if not (value is None or isinstance(value, (str, int, float))):
+            return None
+        return Steady(answer, *sources(definition, name))
+
+    def whole(self, manager: Any, plugin_type: str, plugin_name: str) -> Whole:
+        """All that is known of a plugin's options."""
+        found = self._wholes.get((plugin_type, plugin_name))
+        if found is None:
+            found = Whole({}, {}, {}, (), {}, {})
+            unsteady = []
+            for name in manager.get_configuration_definitions(plugin_type, plugin_name):
+                found.blank[name] = None
+                kept = self.steady(manager, plugin_type, plugin_name, name)
+                if kept is None:
+                    unsteady.append(name)
+                    continue
+                found.values[name], found.origins[name] = kept.answer
+                for index, sets in ((found.by_variable, kept.variables), (found.by_name, kept.names)):
+                    for setter in sets:
+                        index.setdefault(setter, []).append(name)
+            found = self._wholes[plugin_type, plugin_name] = found._replace(unsteady=tuple(unsteady))
+        return found
+
+
 def install() -> None:
     """Put it in place; this process is a worker for the rest of its life."""
-    ask, define = config.ConfigManager.get_config_value_and_origin, config.ConfigManager.initialize_plugin_configuration_definitions
-    known: dict[tuple[str, str, str], Optional[Steady]] = {}
+    kind = config.ConfigManager
+    options = Options()
+    ask, define = kind.get_config_value_and_origin, kind.initialize_plugin_configuration_definitions
 
     def get_config_value_and_origin(
         self: Any, name: str, cfile: Any = None, plugin_type: Any = None, plugin_name: Any = None,
         keys: Any = None, variables: Any = None, direct: Any = None, **more: Any,
     ) -> Any:  # fmt: skip
-        key = (plugin_type, plugin_name, name)
-        if cfile is None and plugin_type is not None and not more.get("templar"):
-            kept = known.get(key)
+        if cfile is None and plugin_type is not None and plugin_name is not None and not more.get("templar"):
+            kept = options.steady(self, plugin_type, plugin_name, name)
             if kept is not None and kept.holds(keys, variables, direct):
                 return kept.answer
-            if kept is None and key not in known:
-                return _learn(self, key, keys, variables, direct)
         return ask(self, name, cfile, plugin_type, plugin_name, keys, variables, direct, **more)
 
-    def _learn(self: Any, key: tuple[str, str, str], keys: Any, variables: Any, direct: Any) -> Any:
-        plugin_type, plugin_name, name = key
-        answer = ask(self, name, None, plugin_type, plugin_name, keys, variables, direct)
-        definition = self.get_configuration_definitions(plugin_type, plugin_name)[name]
-        kept = Steady(answer, *sources(definition, name))
-        if not steady(definition, answer):
-            known[key] = None
-        elif kept.holds(keys, variables, direct):
-            known[key] = kept
-        return answer
+    def get_plugin_options(self: Any, plugin_type: Any, name: Any, keys: Any = None, variables: Any = None, direct: Any = None) -> Any:
+        whole = options.whole(self, plugin_type, name)
+        values = {**whole.blank, **whole.values}
+        for option in whole.again(keys, variables, direct):
+            values[option] = self.get_config_value(
+                option, plugin_type=plugin_type, plugin_name=name, keys=keys, variables=variables, direct=direct
+            )
+        return values
+
+    def get_plugin_options_and_origins(
+        self: Any, plugin_type: Any, name: Any, keys: Any = None, variables: Any = None, direct: Any = None
+    ) -> Any:
+        whole = options.whole(self, plugin_type, name)
+        values, origins = {**whole.blank, **whole.values}, {**whole.blank, **whole.origins}
+        for option in whole.again(keys, variables, direct):
+            values[option], origins[option] = ask(self, option, None, plugin_type, name, keys, variables, direct)
+        return values, origins
 
     def initialize_plugin_configuration_definitions(self: Any, plugin_type: Any, name: Any, defs: Any) -> None:
         define(self, plugin_type, name, defs)
-        for key in [key for key in known if key[:2] == (plugin_type, name)]:
-            del known[key]
+        options.forget(plugin_type, name)
 
-    config.ConfigManager.get_config_value_and_origin = get_config_value_and_origin
-    config.ConfigManager.initialize_plugin_configuration_definitions = initialize_plugin_configuration_definitions
+    kind.get_config_value_and_origin = get_config_value_and_origin
+    kind.initialize_plugin_configuration_definitions = initialize_plugin_configuration_definitions
+    if hasattr(kind, "get_plugin_options_and_origins"):  # from 2.19 on the other one is made of it
+        kind.get_plugin_options_and_origins = get_plugin_options_and_origins
+    else:
+        kind.get_plugin_options = get_plugin_options
     _install_file()

@@ -270,8 +270,10 @@ def test_an_option_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(name)
         return upstream(self, name, *args, **more)
 
-    for name in ("get_config_value_and_origin", "initialize_plugin_configuration_definitions"):
-        monkeypatch.setattr(ConfigManager, name, ask if name.startswith("get") else getattr(ConfigManager, name))
+    every = "get_plugin_options_and_origins" if hasattr(ConfigManager, "get_plugin_options_and_origins") else "get_plugin_options"
+    all_upstream = getattr(ConfigManager, every)
+    for name in ("get_config_value_and_origin", "initialize_plugin_configuration_definitions", every):
+        monkeypatch.setattr(ConfigManager, name, ask if name.startswith("get_c") else getattr(ConfigManager, name))
     if hasattr(options.config, "get_ini_config_value"):
         monkeypatch.setattr(options.config, "get_ini_config_value", options.config.get_ini_config_value)
     options.install()
@@ -287,15 +289,30 @@ def test_an_option_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def all_of(name: str, **more: Any) -> list[tuple[Any, bool]]:
         return [get(name, **more) for _ in range(3)]
 
+    def everything(**some: Any) -> list[str]:
+        """Compare all options at once with upstream's; what was asked for."""
+        asked.clear()
+        answer = getattr(config, every)("connection", "some", **some)
+        again = list(asked)
+        with monkeypatch.context() as patched:
+            patched.setattr(ConfigManager, "get_config_value_and_origin", upstream)
+            wanted = all_upstream(config, "connection", "some", **some)
+        pairs = [(answer, wanted)] if isinstance(answer, dict) else zip(answer, wanted)
+        for ours, theirs in pairs:
+            assert list(ours) == list(theirs)
+            assert {**ours, "made": ""} == {**theirs, "made": ""}
+        return again
+
     assert get("host", variables={"ansible_host": "h"}) == ("h", True)
-    assert all_of("host", variables={"x": 1}) == [("none", True), ("none", False), ("none", False)]
+    assert all_of("host", variables={"x": 1}) == [("none", False)] * 3
     assert all_of("host", variables={"ansible_host": "h"}) == [("h", True)] * 3
     assert all_of("host", direct={"host": "d"}) == [("d", True)] * 3
     assert get("host") == ("none", False)
     assert all_of("user", keys={"remote_user": None}) == [("me", True), ("me", False), ("me", False)]
+    everything(keys={"remote_user": None})
     for keys in ({"remote_user": "you"}, {"user": "you"}, {"login": "you"}):
         assert all_of("user", keys=keys)[1:] == [(upstream(config, "user", None, "connection", "some", keys)[0], True)] * 2
-    assert all_of("count") == [(3, True), (3, False), (3, False)]
+    assert all_of("count") == [(3, False)] * 3
     assert all_of("items") == [(["a"], True)] * 3
     assert all_of("old") == [("y", True)] * 3
     for name in ("made", "template"):
@@ -305,5 +322,44 @@ def test_an_option_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(asked) == 2
     config.initialize_plugin_configuration_definitions("connection", "some", {**definitions, "count": {"type": "int", "default": 4}})
     assert all_of("count") == [(4, True), (4, False), (4, False)]
+    assert "count" not in everything()
+    for some in (
+        {}, {"variables": {"ansible_host": "h", "x": 1}}, {"keys": {"remote_user": "you", "name": "t"}}, {"keys": {"login": "you"}},
+        {"direct": {"count": 7}},
+        {"variables": {"ansible_host": "h"}, "keys": {"user": "x", "remote_user": None}, "direct": {"items": "q"}},
+    ):  # fmt: skip
+        everything(**some)
     with pytest.raises(Exception, match="defin"):
         config.get_config_value_and_origin("none", plugin_type="connection", plugin_name="some")
+
+
+def test_marks_of_results() -> None:
+    """Up to 2.18 text is marked by its type: the same types as upstream's, at any depth."""
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from ansible.utils import unsafe_proxy
+
+    from mitopatch.versions import unsafe
+
+    class Words(str):
+        """Text of a type of its own."""
+
+    class Pairs(dict[Any, Any]):
+        """A mapping of a type of its own."""
+
+    value = {
+        "a": ["x", b"y", 1, 2.5, None, True, ("t", ["u"]), {"s"}, {"d": {"e": "f"}}], 3: Words("w"), Words("k"): Pairs(z="z"),
+        unsafe_proxy.AnsibleUnsafeText("m"): unsafe_proxy.AnsibleUnsafeText("n"), "c": object,
+    }  # fmt: skip
+
+    def kinds(thing: Any) -> Any:
+        if isinstance(thing, dict):
+            return type(thing), [(kinds(key), kinds(item)) for key, item in thing.items()]
+        if isinstance(thing, (list, tuple, set)):
+            return type(thing), [kinds(item) for item in thing]
+        return type(thing), thing
+
+    if type(unsafe_proxy.wrap_var("x")) is not unsafe_proxy.AnsibleUnsafeText:
+        pytest.skip("from 2.19 tags mark it")
+    wanted = kinds(unsafe_proxy.wrap_var(value))
+    assert kinds(unsafe._wrap_dict(value)) == wanted
+    assert kinds(unsafe._wrap_sequence([value, "x"])) == (list, [wanted, kinds(unsafe_proxy.wrap_var("x"))])

@@ -1,0 +1,43 @@
+"""[worker] Text that must not be templated is marked by its type: up to 2.18 in each result of a module, four times a host-task.
+
+Upstream asks the collections' abstract classes about each value. What is exactly of one of JSON's types is told by that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.utils import unsafe_proxy
+from ansible.utils.unsafe_proxy import AnsibleUnsafeBytes, AnsibleUnsafeText
+
+#: What is left as it is.
+AS_IT_IS = frozenset((type(None), bool, int, float, AnsibleUnsafeText, AnsibleUnsafeBytes))
+
+
+def _wrapped(value: Any) -> Any:
+    kind = type(value)
+    if kind in AS_IT_IS:
+        return value
+    if kind is str:
+        return AnsibleUnsafeText(value)
+    if kind is dict:
+        return _wrap_dict(value)
+    if kind is list:
+        return [_wrapped(item) for item in value]
+    return unsafe_proxy.wrap_var(value)
+
+
+def _wrap_dict(value: Any) -> dict[Any, Any]:
+    """Stands for unsafe_proxy._wrap_dict."""
+    return {_wrapped(key): _wrapped(item) for key, item in value.items()}
+
+
+def _wrap_sequence(value: Any) -> Any:
+    """Stands for unsafe_proxy._wrap_sequence."""
+    return type(value)(map(_wrapped, value))
+
+
+def install() -> None:
+    """Put them in place; this process is a worker for the rest of its life."""
+    unsafe_proxy._wrap_dict = _wrap_dict
+    unsafe_proxy._wrap_sequence = _wrap_sequence
