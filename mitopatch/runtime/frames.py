@@ -47,6 +47,7 @@ class Channel:
         self._sock = sock
         self._lock = threading.Lock()
         self._buffer = bytearray()
+        self._held = bytearray()
 
     def fileno(self) -> int:
         """File descriptor of the socket; -1 once closed."""
@@ -56,14 +57,28 @@ class Channel:
         """Send one message, whole; blocks while the peer is behind."""
         head = _HEAD.pack(kind, number, len(payload))
         with self._lock:
+            if self._held:
+                head = bytes(self._held) + head
+                self._held.clear()
             if len(payload) < 65536:
                 self._sock.sendall(head + payload)
             else:
                 self._sock.sendall(head)
                 self._sock.sendall(payload)
 
+    def hold(self, kind: int, payload: bytes) -> None:
+        """Send a message that nobody waits for: with the next one, or when many have gathered. One call of the system each is dear."""
+        with self._lock:
+            self._held += _HEAD.pack(kind, 0, len(payload)) + payload
+            if len(self._held) >= 65536:
+                self._sock.sendall(self._held)
+                self._held.clear()
+
     def try_send(self, kind: int) -> bool:
-        """Send a message without number and payload; False, and nothing sent, if that would mean to wait for the peer."""
+        """Send a message without number and payload; False, and nothing sent, if that would mean to wait for the peer.
+
+        What is held is not sent any more.
+        """
         if not self._lock.acquire(timeout=0.1):
             return False
         try:

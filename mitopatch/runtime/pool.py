@@ -169,6 +169,15 @@ class Pool:
         for worker in self.live():
             self._send(worker, kind, number, payload)
 
+    def hold(self, kind: int, payload: bytes) -> None:
+        """As `broadcast`, for what a worker need not know before the next message."""
+        for worker in self.live():
+            if worker.channel is not None:
+                try:
+                    worker.channel.hold(kind, payload)
+                except OSError:
+                    LOG.debug("worker %d is gone", worker.index)
+
     def _send(self, worker: Worker, kind: int, number: int, payload: bytes) -> None:
         if worker.channel is None:
             return

@@ -208,6 +208,54 @@ def _install_reading() -> None:
     attributes.Attribute.__get__ = get_own
 
 
+class Field(NamedTuple):
+    """How an attribute is read."""
+
+    name: str
+    key: str
+    #: Whether a value that the object holds is what reading gives; otherwise only once the object is squashed.
+    own: bool
+
+
+def _fields(kind: Any) -> tuple[tuple[Field, ...], dict[str, Any]]:
+    """The attributes of a class that may be read without their descriptors, and the others."""
+    fields, others = [], {}
+    for name, attribute in kind.fattributes.items():
+        read = type(attribute).__get__
+        if attribute.isa == "class" or read not in (attributes.Attribute.__get__, attributes.FieldAttribute.__get__):
+            others[name] = attribute
+        else:
+            own = read is attributes.Attribute.__get__ and not hasattr(kind, f"_get_attr_{name}")
+            fields.append(Field(name, f"_{attribute.name}", own))
+    return tuple(fields), others
+
+
+def _install_dumping() -> None:
+    upstream = base.FieldAttributeBase.dump_attrs
+    known: dict[type, tuple[tuple[Field, ...], dict[str, Any]]] = {}
+
+    def dump_attrs(self: Any) -> Any:
+        kind = type(self)
+        if kind not in known:
+            known[kind] = _fields(kind)
+        fields, others = known[kind]
+        held = self.__dict__
+        squashed = held.get("_squashed")
+        dumped = dict.fromkeys(kind.fattributes)
+        for name, key, own in fields:
+            value = held.get(key, Sentinel) if squashed or own else Sentinel
+            dumped[name] = getattr(self, name) if value is Sentinel else value
+        if others:
+            held["fattributes"] = others
+            try:
+                dumped.update(upstream(self))
+            finally:
+                held.pop("fattributes", None)
+        return dumped
+
+    base.FieldAttributeBase.dump_attrs = dump_attrs
+
+
 class Blank(NamedTuple):
     """What a new object of a class holds beside its attributes, and their keys."""
 
@@ -261,3 +309,4 @@ def install() -> None:
         _install_validation()
         _install_reading()
         _install_copying()
+        _install_dumping()

@@ -252,7 +252,7 @@ class Session:
         except Unshippable:
             self._stale = True
             return
-        self.pool.broadcast(frames.HOST_OPERATION, pickle.dumps((host, data), protocol=5))
+        self.pool.hold(frames.HOST_OPERATION, pickle.dumps((host, data), protocol=5))
 
     def know_facts(self, hosts: Iterable[str]) -> None:
         """Tell the workers what the fact cache has of these hosts, before it changes."""

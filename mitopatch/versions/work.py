@@ -37,6 +37,7 @@ from mitopatch.versions import (
     routes,
     templates,
     threads,
+    words,
 )
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 
@@ -91,6 +92,7 @@ class Worker(WorkerSeam):
         attributes.install()
         finds.install()
         options.install()
+        words.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
         routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))

@@ -60,6 +60,24 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in zip(edges, edges[1:]) if start < end]
 
 
+@given(MESSAGES, st.lists(st.booleans(), min_size=20))
+def test_what_is_held_comes_with_the_next_message_and_in_order(messages: list[Frame], held: list[bool]) -> None:
+    """Nothing is lost, and nothing overtakes; what is held is not sent alone unless it is much."""
+    sock = Scripted()
+    channel, sent = Channel(sock), []  # type: ignore[arg-type]
+    for (kind, number, payload), hold in zip(messages, held):
+        before = len(sock.sent)
+        if hold:
+            channel.hold(kind, payload)
+            sent.append((kind, 0, payload))
+            assert len(sock.sent) == before or len(sock.sent) - before >= 65536
+        else:
+            channel.send(kind, number, payload)
+            sent.append((kind, number, payload))
+    channel.send(1, 2, b"last")
+    assert received(Channel(Scripted([sock.sent]))) == [*sent, (1, 2, b"last")]  # type: ignore[arg-type]
+
+
 @given(MESSAGES, st.lists(st.integers(0, 4000)))
 def test_any_messages_cut_anywhere(messages: list[Frame], places: list[int]) -> None:
     channel = Channel(Scripted(cut(encoded(messages), places)))  # type: ignore[arg-type]
