@@ -144,6 +144,8 @@ def test_objects_are_sent_once_and_changes_once(rig: Rig, monkeypatch: pytest.Mo
     later = Task("result", name="two", before=task)
     for _ in range(3):
         rig.send("h", later)
+    # A host has one task at a time; these have a thread each, and may end in any order.
+    rig.until(lambda: not rig.pool.in_flight())
     later.name = "three"
     for _ in range(3):
         rig.send("h", later)
