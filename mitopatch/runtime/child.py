@@ -5,7 +5,8 @@ the state of the moment it was sent, as a fork of the controller would) and give
 to leave, or at end-of-file without that: then the controller is dead, and what it can no longer clean up is ours to.
 
 Nothing that the worker inherited may run at its end (exit handlers, buffered output, other threads' locks), so it
-leaves through ``os._exit``, and a timer does so after LEAVE_SECONDS if closing the connections takes longer.
+leaves through ``os._exit``, and a timer does so after LEAVE_SECONDS if closing the connections takes longer. Where it leaves
+in the midst of tasks, so do the processes that these have started (`offspring`): before ``os._exit``, whichever way it comes to that.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import threading
 from typing import Any, Optional
 
-from mitopatch.runtime import frames, objects
+from mitopatch.runtime import frames, objects, offspring
 from mitopatch.runtime.crew import Crew
 from mitopatch.runtime.objects import Registry
 from mitopatch.runtime.seam import ControllerSeam, HandBack, Job, WorkerSeam
@@ -98,6 +99,8 @@ def _own_session() -> None:
 def serve(channel: JobChannel, seam: WorkerSeam) -> None:
     """[worker] Read messages and run jobs; returns at end-of-file, after LEAVE_SECONDS at most."""
     orphaned = True
+    last = Last(channel.crew)
+    signal.signal(signal.SIGTERM, last.terminated)
     while True:
         frame = channel.receive()
         if frame is None:
@@ -125,11 +128,46 @@ def serve(channel: JobChannel, seam: WorkerSeam) -> None:
         elif kind == frames.CALL:
             method, arguments = pickle.loads(payload)  # noqa: S301
             seam.call(method, arguments)
-    timer = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
+    last.look()
+    timer = threading.Timer(LEAVE_SECONDS, last.leave)
     timer.daemon = True
     timer.start()
     seam.close(orphaned)
-    os._exit(0)
+    last.leave()
+
+
+class Last:
+    """[worker] What is to be done at the very end."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        #: The processes of running tasks, by the time of `look`; those below interpreters that have ended since are not found any more.
+        self._seen: dict[int, str] = {}
+
+    def look(self) -> None:
+        """Note what the tasks that still run have started."""
+        if self._crew.busy():
+            self._seen.update(offspring.below(os.getpid()))
+
+    def _end_offspring(self) -> None:
+        self.look()  # a task that lost its process may have started another one
+        if self._seen:
+            offspring.end(self._seen)
+
+    def leave(self) -> None:
+        """End this process."""
+        try:
+            self._end_offspring()
+        finally:
+            os._exit(0)
+
+    def terminated(self, number: int, _frame: Any) -> None:
+        """Handler of a signal that ends this process."""
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            self._end_offspring()
+        finally:
+            os.kill(os.getpid(), number)
 
 
 def _take(channel: JobChannel, seam: WorkerSeam, job: Job) -> None:

@@ -41,6 +41,10 @@ class Crew:
         with self._lock:
             self._open.discard(number)
 
+    def busy(self) -> bool:
+        """Whether there are jobs whose end was not told."""
+        return bool(self._open)
+
     def __len__(self) -> int:
         """Number of threads."""
         return self._threads

@@ -344,6 +344,9 @@ class Pool:
         self._signal(workers, signal.SIGKILL)
         self._wait(workers, TERM_SECONDS)
         for worker in workers:
+            # Nobody waits for a task that was cut off (TaskQueueManager._cleanup_processes, WORKER_SHUTDOWN_POLL_COUNT).
+            for flight in self._take_flights(worker):
+                flight.done()
             if worker.channel is not None and (worker.reader is None or not worker.reader.is_alive()):
                 worker.channel.close()
         self._workers = [None] * len(self._workers)

@@ -6,9 +6,10 @@ import random
 import signal
 import time
 
+import psutil
 import pytest
-from testbed import events
-from testbed.moments import STRIKES, Struck, dice, strike, wait_events
+from testbed import events, processes
+from testbed.moments import GONE_WITHIN, STRIKES, Struck, dice, strike, wait_events
 from testbed.runs import Arm, Bench
 
 HOSTS = 3
@@ -81,6 +82,26 @@ def test_sigkill(bench: Bench, bundle_active: str, number: int) -> None:
     found = struck(bench, "mitopatch", signal.SIGKILL, dice("kill", number))
     assert found.run.rc == -signal.SIGKILL
     assert not found.left, "left behind:\n" + "\n".join(found.left)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+def test_what_tasks_have_started(bench: Bench, bundle_active: str, signum: signal.Signals) -> None:
+    """The pipe of a lookup and the command of a local connection go with their worker."""
+    run = bench.start(["hanging.yml"], "mitopatch", hosts=1, near=2)
+    try:
+        deadline = time.monotonic() + 60
+        log = run.directory / "targets" / "started"
+        while (not log.exists() or len(log.read_text().split()) < 2) and time.monotonic() < deadline and run.process.poll() is None:
+            time.sleep(0.01)
+        begun = [psutil.Process(int(pid)) for pid in log.read_text().split()]
+        assert len(begun) == 2
+        found = strike(run, bench.bed, signum)
+        left = processes.describe(processes.wait_gone(begun, GONE_WITHIN))
+    finally:
+        run.clean_up()
+    assert not left
+    assert not found.left, "left behind:\n" + "\n".join(found.left)
+    assert found.seconds < 5
 
 
 def test_the_watch_sees_leftovers(bench: Bench) -> None:
