@@ -16,6 +16,7 @@ import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 import ansible_mitogen.connection
 import ansible_mitogen.loaders
 import ansible_mitogen.mixins
+import ansible_mitogen.target
 import mitogen.core
 from ansible_mitogen.utils import unsafe
 
@@ -135,6 +136,16 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         if kwargs.get("chdir") is not None:
             kwargs["chdir"] = unsafe.cast(kwargs["chdir"])
         return super()._low_level_execute_command(*args, **kwargs)
+
+    def _remote_chmod(self, paths: Any, mode: Any, sudoable: bool = False) -> Any:
+        tmpdir = self._connection._shell.tmpdir
+        names = [str(unsafe.cast(path)) for path in paths]
+        if mode != "u+x" or not tmpdir or not all(name.startswith(f"{tmpdir}/") or name == tmpdir for name in names):
+            return super()._remote_chmod(paths, mode, sudoable=sudoable)
+        # Of what we have just put into our own directory, the file too without waiting for an answer: not a round trip for this. If
+        # it fails, so does the next call, which needs the file.
+        chain = self._connection.get_chain()
+        return self.fake_shell(lambda: [chain.call_no_reply(ansible_mitogen.target.set_file_mode, name, mode) for name in names])
 
     def _transfer_data(self, remote_path: str, data: Any) -> Any:
         if isinstance(data, (str, bytes)):
