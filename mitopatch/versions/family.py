@@ -97,7 +97,7 @@ class PositionalFamily(Family):
     def start(self, worker: Any) -> None:
         from mitopatch.versions import unsafe
 
-        unsafe.install()
+        unsafe.install(*unsafe.MARKED)
 
     def run(self, thread_worker: Any) -> None:
         thread_worker._run()
@@ -177,7 +177,10 @@ class KeywordFamily(Family):
         return ("tagged", [AnsibleTagHelper.as_native_type(value), tags]) if tags else None
 
     def start(self, worker: Any) -> None:
+        from mitopatch.versions import unsafe
+
         streams.detach()
+        unsafe.install(*unsafe.UNMARKED)
 
     def run(self, thread_worker: Any) -> None:
         streams.begin()

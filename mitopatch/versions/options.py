@@ -106,12 +106,27 @@ class Options:
         self._ask = config.ConfigManager.get_config_value_and_origin
         self._known: dict[tuple[str, str, str], Optional[Steady]] = {}
         self._wholes: dict[tuple[str, str], Whole] = {}
+        #: (manager, name) -> answer; the managers are kept, so that their ids stay theirs.
+        self._base: dict[tuple[int, str], tuple[Any, tuple[Any, Any]]] = {}
 
     def forget(self, plugin_type: str, name: str) -> None:
         """The options of a plugin are defined anew."""
         self._wholes.pop((plugin_type, name), None)
         for key in [key for key in self._known if key[:2] == (plugin_type, name)]:
             del self._known[key]
+
+    def base(self, manager: Any, name: str) -> tuple[Any, Any]:
+        """The value of a setting of Ansible's own, and where it comes from; each time a list of its own."""
+        kept = self._base.get((id(manager), name))
+        if kept is None:
+            answer: tuple[Any, Any] = self._ask(manager, name)
+            definition = manager.get_configuration_definitions().get(name, {})
+            of_a_list = definition.get("type") == "list" and isinstance(answer[0], list)
+            if may_be_steady({**definition, "type": None} if of_a_list else definition):
+                self._base[id(manager), name] = (manager, answer)
+            return answer
+        value, origin = kept[1]
+        return (list(value) if isinstance(value, list) else value), origin
 
     def steady(self, manager: Any, plugin_type: str, plugin_name: str, name: str) -> Optional[Steady]:
         """What is known of an option; None if it may be another one each time."""
@@ -164,6 +179,8 @@ def install() -> None:
         self: Any, name: str, cfile: Any = None, plugin_type: Any = None, plugin_name: Any = None,
         keys: Any = None, variables: Any = None, direct: Any = None, **more: Any,
     ) -> Any:  # fmt: skip
+        if cfile is None and plugin_type is None and not (keys or variables or direct or more):
+            return options.base(self, name)
         if cfile is None and plugin_type is not None and plugin_name is not None and not more.get("templar"):
             kept = options.steady(self, plugin_type, plugin_name, name)
             if kept is not None and kept.holds(keys, variables, direct):

@@ -1,6 +1,7 @@
-"""[worker] Text that must not be templated is marked by its type: up to 2.18 in each result of a module, four times a host-task.
+"""[worker] Each result of a module is gone through for text that must not be templated, up to 2.18 four times a host-task.
 
-Upstream asks the collections' abstract classes about each value. What is exactly of one of JSON's types is told by that.
+Up to 2.18 such text is marked by its type; from 2.19 on a mark is taken away from text that may be. Upstream asks the collections'
+abstract classes about each value. What is exactly of one of JSON's types is told by that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from ansible.utils import unsafe_proxy
 from ansible.utils.unsafe_proxy import AnsibleUnsafeBytes, AnsibleUnsafeText
 
 #: What is left as it is.
-AS_IT_IS = frozenset((type(None), bool, int, float, AnsibleUnsafeText, AnsibleUnsafeBytes))
+AS_IT_IS = {type(None), bool, int, float}
+#: Up to 2.18, besides.
+MARKED = (AnsibleUnsafeText, AnsibleUnsafeBytes)
+#: From 2.19 on: text with a mark is of another type.
+UNMARKED = (str, bytes)
 
 
 def _wrapped(value: Any) -> Any:
@@ -37,7 +42,8 @@ def _wrap_sequence(value: Any) -> Any:
     return type(value)(map(_wrapped, value))
 
 
-def install() -> None:
-    """Put them in place; this process is a worker for the rest of its life."""
+def install(*more: type) -> None:
+    """Put them in place; this process is a worker for the rest of its life. ``more``: types that are left as they are, too."""
+    AS_IT_IS.update(more)
     unsafe_proxy._wrap_dict = _wrap_dict
     unsafe_proxy._wrap_sequence = _wrap_sequence

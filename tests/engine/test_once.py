@@ -331,10 +331,20 @@ def test_an_option_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
         everything(**some)
     with pytest.raises(Exception, match="defin"):
         config.get_config_value_and_origin("none", plugin_type="connection", plugin_name="some")
+    for name in ("DEFAULT_FORKS", "INVENTORY_ENABLED", "DEFAULT_LOCAL_TMP", "DEFAULT_ROLES_PATH"):
+        wanted = upstream(config, name)
+        first, second = (config.get_config_value_and_origin(name) for _ in range(2))
+        if name != "DEFAULT_LOCAL_TMP":  # each time another one
+            assert first == second == wanted
+        assert first[0] is not second[0] or not isinstance(first[0], list)
+    asked.clear()
+    config.get_config_value_and_origin("INVENTORY_ENABLED")
+    config.get_config_value_and_origin("DEFAULT_LOCAL_TMP")
+    assert asked == ["DEFAULT_LOCAL_TMP"]
 
 
 def test_marks_of_results() -> None:
-    """Up to 2.18 text is marked by its type: the same types as upstream's, at any depth."""
+    """Text that may not be templated: the same types as upstream's, at any depth."""
     pytest.importorskip("ansible", reason="ansible-core is not installed")
     from ansible.utils import unsafe_proxy
 
@@ -358,8 +368,7 @@ def test_marks_of_results() -> None:
             return type(thing), [kinds(item) for item in thing]
         return type(thing), thing
 
-    if type(unsafe_proxy.wrap_var("x")) is not unsafe_proxy.AnsibleUnsafeText:
-        pytest.skip("from 2.19 tags mark it")
+    unsafe.AS_IT_IS.update(unsafe.MARKED if type(unsafe_proxy.wrap_var("x")) is unsafe_proxy.AnsibleUnsafeText else unsafe.UNMARKED)
     wanted = kinds(unsafe_proxy.wrap_var(value))
     assert kinds(unsafe._wrap_dict(value)) == wanted
     assert kinds(unsafe._wrap_sequence([value, "x"])) == (list, [wanted, kinds(unsafe_proxy.wrap_var("x"))])
