@@ -30,6 +30,16 @@ def fact(number: int) -> Task:
     return {"name": f"Fact {number}", "ansible.builtin.set_fact": {f"fact_{number}": f"{{{{ inventory_hostname }}}}-{number}"}}
 
 
+def renderings(directory: Path, size: Size) -> list[str]:
+    """set_fact of a template that loops, on every host, `tasks` times: what a controller has to work out, and no task is small."""
+    template = "{% for number in range(3000) %}{{ number * TASK ~ inventory_hostname }}{% endfor %}"
+    tasks: list[Task] = [
+        {"name": f"Rendering {number}", "ansible.builtin.set_fact": {f"text_{number}": template.replace("TASK", str(number))}}
+        for number in range(1, size.tasks + 1)
+    ]
+    return playbook(directory, "dc", tasks)
+
+
 def empty(directory: Path, _size: Size) -> list[str]:
     """Nothing to do."""
     return playbook(directory, "localhost", [])

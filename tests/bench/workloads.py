@@ -58,6 +58,30 @@ def _latency(module: str, write: Write) -> Workload:
     )  # fmt: skip
 
 
+def _workers(what: str, write: Write, tasks: int) -> Workload:
+    return Workload(
+        f"100 hosts x {tasks} {what}, forks 20, with MITOPATCH_WORKERS=1 and 2: throughput after the first task",
+        write,
+        tuple(
+            Size(f"{workers} x {count}", 100, count, forks=20, arms=OURS, env={"MITOPATCH_WORKERS": str(workers)})
+            for workers in (1, 2)
+            for count in (1, tasks)
+        ),
+        (
+            Figure(
+                "throughput of 2 workers",
+                "gain",
+                "wall",
+                ("1 x 1", f"1 x {tasks}", "2 x 1", f"2 x {tasks}"),
+                "x",
+                goals=(Goal(least=1.8),),
+                higher=True,
+            ),
+        ),
+        _tasks,
+    )
+
+
 WORKLOADS: dict[str, Workload] = {
     "startup": Workload(
         "an empty play on localhost",
@@ -166,27 +190,8 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "latency_copy": _latency("copy", content.copies),
     "latency_template": _latency("template", content.templates),
-    "workers": Workload(
-        "100 hosts x 20 set_fact, forks 20, with MITOPATCH_WORKERS=1 and 2: throughput after the first task",
-        content.facts,
-        tuple(
-            Size(f"{workers} x {tasks}", 100, tasks, forks=20, arms=OURS, env={"MITOPATCH_WORKERS": str(workers)})
-            for workers in (1, 2)
-            for tasks in (1, 20)
-        ),
-        (
-            Figure(
-                "throughput of 2 workers",
-                "gain",
-                "wall",
-                ("1 x 1", "1 x 20", "2 x 1", "2 x 20"),
-                "x",
-                goals=(Goal(least=1.8),),
-                higher=True,
-            ),
-        ),
-        _tasks,
-    ),
+    "workers": _workers("set_fact", content.facts, 20),
+    "workers_rendering": _workers("set_fact of a template of 3000 turns", content.renderings, 5),
     "includes": Workload(
         "a file of 5 debug tasks, included 30 and 300 times in a loop, on localhost",
         content.includes,
