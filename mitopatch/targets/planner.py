@@ -39,6 +39,9 @@ class Modules(Protocol):
     def open_files(self, action: Any, variables: dict[str, Any]) -> int:
         """The limit of open files that a module gets; 0 for none."""
 
+    def extended(self, variables: dict[str, Any]) -> bool:
+        """Whether AnsiballZ is to add a debugger or the like."""
+
     def interpreter(self, text: str, command: list[str]) -> list[str]:
         """The command of an interpreter, given as ``text``, which a shell would make ``command``. May raise HandBack."""
 
@@ -126,8 +129,8 @@ def invoke(invocation: Any) -> Any:
     found = _modules.path(invocation.action, invocation.module_name)
     if found is None:
         raise Upstream("not found")
-    if invocation.module_args.get("_ansible_keep_remote_files"):
-        raise Upstream("the user wants the files")
+    if _modules.extended(invocation.task_vars):
+        raise Upstream("a debugger")
     path = invocation.module_path = str(found)
     plan = _plans.get(path)
     if plan is None:

@@ -14,6 +14,8 @@ from mitopatch.versions import routes
 _LIMIT = "PYTHON_MODULE_RLIMIT_NOFILE"
 #: A serialization profile of its own (from 2.19), embedded files (from 2.21): AnsiballZ prepares these.
 _SPECIAL = re.compile(rb"^METADATA\b|\bEmbedManager\b", re.MULTILINE)
+#: Settings of what AnsiballZ adds to a payload: a debugger, coverage (from 2.19 on).
+_EXTENSIONS = "_ANSIBALLZ_"
 
 
 class Modules:
@@ -27,8 +29,12 @@ class Modules:
         self.loader = loader
         self._arguments = arguments
         self._nameless = nameless
-        self._limit = constants.config.get_config_value(_LIMIT)
-        self._limit_names = [entry["name"] for entry in constants.config.get_configuration_definition(_LIMIT).get("vars", ())]
+        config = constants.config
+        self._limit = config.get_config_value(_LIMIT)
+        self._limit_names = [entry["name"] for entry in config.get_configuration_definition(_LIMIT).get("vars", ())]
+        extensions = {name: about for name, about in config.get_configuration_definitions().items() if name.startswith(_EXTENSIONS)}
+        self._extended = any(config.get_config_value(name) is not None for name in extensions)
+        self._extension_names = frozenset(entry["name"] for about in extensions.values() for entry in about.get("vars", ()))
 
     def path(self, action: Any, name: str) -> Optional[str]:
         # As ActionBase._configure_module.
@@ -57,6 +63,9 @@ class Modules:
         if not isinstance(limit, int):
             limit = action._templar.template(limit)
         return int(limit)  # not a class of ansible-core's, which a target cannot unpickle
+
+    def extended(self, variables: dict[str, Any]) -> bool:
+        return self._extended or not self._extension_names.isdisjoint(variables)
 
     def interpreter(self, text: str, command: list[str]) -> list[str]:
         if self._arguments or len(command) == 1:

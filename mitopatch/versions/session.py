@@ -12,6 +12,7 @@ import time
 from collections.abc import Hashable, Iterable
 from typing import Any, Optional
 
+from ansible import constants
 from ansible.utils.display import Display
 
 from mitopatch.runtime import frames, settings
@@ -64,6 +65,8 @@ class Session:
         #: The play's roles as the workers know them; None until they have the play.
         self._roles: Optional[tuple[int, ...]] = None
         self._fork_actions = settings.fork_actions()
+        #: The user wants the files of modules, and reads at -vvv in upstream's lines where they are.
+        self._fork_all = bool(constants.DEFAULT_KEEP_REMOTE_FILES)
         self._strikes: dict[tuple[str, Any], int] = {}
         self._penalty: dict[tuple[str, Any], float] = {}
         self._main = threading.get_ident()
@@ -115,7 +118,7 @@ class Session:
         task_vars, task, host = arguments["task_vars"], arguments["task"], arguments["host"]
         if not isinstance(task_vars, LazyTaskVars) or task_vars.changed or task_vars.task is not task or task_vars.host is not host:
             return False
-        if task.action in self._fork_actions or task.debugger or task.async_val or task.timeout:
+        if self._fork_all or task.action in self._fork_actions or task.debugger or task.async_val or task.timeout:
             return False
         penalty = self._penalty.get((host.name, task.connection))
         if penalty is not None:

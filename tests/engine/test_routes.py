@@ -107,6 +107,13 @@ ROUTES = {
 }
 
 
+def test_who_wants_the_files_of_modules(local: Local) -> None:
+    """Where they are kept, all is forked: upstream's lines at -vvv say where they are."""
+    _, patched = local.both({"site.yml": play("- name: kept\n  meet:")}, env={"ANSIBLE_KEEP_REMOTE_FILES": "1"})
+    assert patched.rc == 0, patched.text
+    assert worker_tasks(patched) == {"kept": False}
+
+
 def test_routes(local: Local) -> None:
     """Every route in one playbook: who runs what, and the same events, outputs and files as plain."""
     files = dict(ROUTES)
