@@ -51,6 +51,8 @@ class Again(BaseException):
 class _State(object):
     #: Whether the running module has read its parameters: from then on it may have done something.
     begun = False
+    #: Whether it has set variables of the environment, in whatever way.
+    put = False
 
 
 def _respawn(*args, **kwargs):
@@ -108,6 +110,45 @@ class _Subprocess(types.ModuleType):
 
 if getattr(subprocess, "_USE_VFORK", False):
     basic.subprocess = _Subprocess("subprocess")
+
+
+#: What is behind ``os.environ``, in bytes; None before Python 3.
+_variables = getattr(os.environ, "_data", None)
+_environ = os.environ
+
+
+def _noting(put):
+    def note(*args):
+        _State.put = True
+        return put(*args)
+
+    return note
+
+
+class Environment(object):
+    """Stands for ansible_mitogen's TemporaryEnvironment, which decodes all variables before each module and sets all of them after it."""
+
+    def __init__(self, env=None):
+        self.before = list(_variables.items())
+        for name, value in (env or {}).items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[mitogen.core.to_text(name)] = mitogen.core.to_text(value)
+        _State.put = bool(env)
+
+    def revert(self):
+        """All as it was, also where a module has put another object in place of ``os.environ``."""
+        os.environ = _environ  # noqa: B003
+        if _State.put or list(_variables.items()) != self.before:
+            os.environb.clear()
+            os.environb.update(self.before)
+
+
+if _variables is not None:
+    ansible_mitogen.runner.TemporaryEnvironment = Environment
+    # os.environ calls these too.
+    os.putenv, os.unsetenv = _noting(os.putenv), _noting(os.unsetenv)
 
 
 class Output(io.TextIOWrapper):

@@ -70,3 +70,35 @@ def test_commands_ignore_what_the_run_ignores(local: Local, ignored: tuple[signa
             signal.signal(number, handler)
     assert patched.workers
     assert_same(plain, patched)
+
+
+def test_the_environment_is_what_it_was() -> None:
+    """In the process and in Python, and in its order: after a task's own variables, and after whatever a module does."""
+    assert (
+        target("""
+def show():
+    return dict(os.environ), subprocess.check_output(["env", "-0"]), type(os.environ).__name__
+
+os.environ.update(A="a", B="b", C="\\udcff")
+import subprocess
+import ansible_mitogen.runner as runner
+def nothing(): pass
+def new(): os.environ["N"] = "n"
+def change(): os.environ["A"] = "x"
+def remove(): del os.environ["A"]
+def order(): os.environ["A"] = os.environ.pop("A")
+def put(): os.putenv("A", "x")
+def unset(): os.unsetenv("A")
+def replace(): os.environ = {}
+def clear(): os.environ.clear()
+for way in nothing, new, change, remove, order, put, unset, replace, clear:
+    for own in {}, {"A": "own", "O": "own", "B": None}:
+        before = show()
+        temporary = runner.TemporaryEnvironment(own)
+        assert all(os.environ.get(name) == value for name, value in own.items())
+        way()
+        temporary.revert()
+        assert show() == before, way.__name__
+""")
+        == ""
+    )
