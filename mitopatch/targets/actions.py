@@ -130,6 +130,10 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         self._connection._shell.tmpdir = path
         return path
 
+    def _fixup_perms2(self, remote_paths: Any, remote_user: Any = None, execute: bool = True) -> Any:
+        # ansible_mitogen leaves the execute bit out for the name ``copy``, whose ``validate`` may run the file.
+        return self._remote_chmod(remote_paths, "u+x") if execute else self.COMMAND_RESULT.copy()
+
     def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("process_result", None)  # from 2.21; for PowerShell, which Mitogen's targets do not run
         # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.

@@ -11,7 +11,7 @@ import logging
 import os
 import resource
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
@@ -39,6 +39,15 @@ DESCRIPTORS_PER_HOST = 12
 ONBOARD = "mitopatch.targets.onboard"
 
 
+class _Found(NamedTuple):
+    """Stands for the latch from which a connection that there is already would be got."""
+
+    response: dict[str, Any]
+
+    def get(self) -> dict[str, Any]:
+        return self.response
+
+
 class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[misc]
     """ansible_mitogen's register of connections, made safe for callers on many threads.
 
@@ -63,6 +72,11 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         with self._gates_lock:
             gate = self._gates.setdefault(key, threading.Lock())
         with gate:
+            with self._lock:
+                response = self._response_by_key.get(key)
+                if response is not None:
+                    self._refs_by_context[response["context"]] += 1
+                    return _Found(response)
             return super()._wait_or_start(spec, via=via)
 
     def _connect(self, key: Any, spec: Any, via: Any = None) -> Any:

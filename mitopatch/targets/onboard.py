@@ -7,22 +7,20 @@ parameters, or where it asks for a new start itself (respawn), so nothing is don
 """
 
 import errno
-import io
 import os
 import re
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-import types
 
 import ansible_mitogen.runner
 import ansible_mitogen.target
 import mitogen.core
 
-basic = ansible_mitogen.runner.ansible.module_utils.basic
+from mitopatch.targets.surroundings import Output, basic
+
 RESPAWN = "ansible.module_utils.common.respawn"
 TRACEBACK = "ansible.module_utils._internal._traceback"
 
@@ -51,8 +49,6 @@ class Again(BaseException):
 class _State(object):
     #: Whether the running module has read its parameters: from then on it may have done something.
     begun = False
-    #: Whether it has set variables of the environment, in whatever way.
-    put = False
 
 
 def _respawn(*args, **kwargs):
@@ -71,98 +67,6 @@ def _load_params(upstream):
 basic._load_params = _load_params(basic._load_params)
 
 
-#: What has nothing to do in Python 3: the function that run_command has called in the child, up to 2.13, or that its function calls.
-_RESTORE = getattr(basic.AnsibleModule, "_restore_signal_handlers", None)
-#: The functions inside run_command that only set the umask, if there is one, after that.
-_PREEXEC = [
-    code
-    for code in basic.AnsibleModule.run_command.__code__.co_consts
-    if isinstance(code, types.CodeType) and set(code.co_names) <= {"_restore_signal_handlers", "os", "umask"}
-]
-
-
-def _is_idle(function):
-    code = getattr(function, "__code__", None)
-    if _RESTORE is not None and getattr(function, "__func__", None) is _RESTORE:
-        return True
-    if code not in _PREEXEC:
-        return False
-    free = dict(zip(code.co_freevars, [cell.cell_contents for cell in function.__closure__]))
-    module = free.pop("self", None)
-    return not any(free.values()) and (module is None or type(module)._restore_signal_handlers is _RESTORE)
-
-
-class _Subprocess(types.ModuleType):
-    """Stands for ``subprocess`` in `basic`: a function that does nothing in the child is no reason to copy our page tables for it.
-
-    Without one, Python starts the child by vfork (from 3.10 on).
-    """
-
-    def __getattr__(self, name):
-        return getattr(subprocess, name)
-
-    @staticmethod
-    def Popen(*args, **kwargs):  # noqa: N802 - its name
-        if _is_idle(kwargs.get("preexec_fn")):
-            kwargs.pop("preexec_fn", None)
-        return subprocess.Popen(*args, **kwargs)  # noqa: S603 - the module's
-
-
-if getattr(subprocess, "_USE_VFORK", False):
-    basic.subprocess = _Subprocess("subprocess")
-
-
-#: What is behind ``os.environ``, in bytes; None before Python 3.
-_variables = getattr(os.environ, "_data", None)
-_environ = os.environ
-
-
-def _noting(put):
-    def note(*args):
-        _State.put = True
-        return put(*args)
-
-    return note
-
-
-class Environment(object):
-    """Stands for ansible_mitogen's TemporaryEnvironment, which decodes all variables before each module and sets all of them after it."""
-
-    def __init__(self, env=None):
-        self.before = list(_variables.items())
-        for name, value in (env or {}).items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[mitogen.core.to_text(name)] = mitogen.core.to_text(value)
-        _State.put = bool(env)
-
-    def revert(self):
-        """All as it was, also where a module has put another object in place of ``os.environ``."""
-        os.environ = _environ  # noqa: B003
-        if _State.put or list(_variables.items()) != self.before:
-            os.environb.clear()
-            os.environb.update(self.before)
-
-
-if _variables is not None:
-    ansible_mitogen.runner.TemporaryEnvironment = Environment
-    # os.environ calls these too.
-    os.putenv, os.unsetenv = _noting(os.putenv), _noting(os.unsetenv)
-
-
-class Output(io.TextIOWrapper):
-    """Standard output of a module: unlike StringIO it has a ``buffer`` for bytes."""
-
-    def __init__(self):
-        io.TextIOWrapper.__init__(self, io.BytesIO(), encoding="utf-8", errors="surrogateescape", newline="\n")
-
-    def getvalue(self):
-        """All that was written, as the controller would decode it."""
-        self.flush()
-        return self.buffer.getvalue().decode("utf-8", "surrogateescape")
-
-
 class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
     """ansible_mitogen's runner with what AnsiballZ's wrapper and loader add."""
 
@@ -177,6 +81,7 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
         self.open_files = open_files
         self.tmpdir = tmpdir
         self.limit = None
+        self.file = None
 
     def get_temp_dir(self):
         """The directory of the module's file, as the module sees it; with a pipe there is none."""
@@ -187,11 +92,22 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
             return
         try:
             path = self._temp_dir = make_directory(self.tmpdir)
-            name = "AnsiballZ_" + os.path.basename(self.path)
-            os.close(os.open(os.path.join(path, name), os.O_CREAT | os.O_WRONLY, 0o700))
+            self.file = os.path.join(path, "AnsiballZ_" + os.path.basename(self.path))
+            os.close(os.open(self.file, os.O_CREAT | os.O_WRONLY, 0o700))
         except EnvironmentError:
             raise Again("temporary directory")
         self.args["_ansible_tmpdir"] = path
+
+    def revert_temp_dir(self):
+        """See the base class, which looks first at what there is to remove."""
+        if self.file is not None:
+            try:
+                os.unlink(self.file)
+                os.rmdir(self._temp_dir)
+                self._temp_dir = None
+            except EnvironmentError:
+                pass  # the module has changed what is there
+        ansible_mitogen.runner.NewStyleRunner.revert_temp_dir(self)
 
     def _setup_imports(self):
         # The base class imports all that the module may need, before it detaches. We do not detach, and an import that
@@ -213,6 +129,9 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
         """See the base class."""
         self._make_tmpdir()
         ansible_mitogen.runner.NewStyleRunner.setup(self)
+        if not self.module_map["custom"]:
+            # It has nothing to import, and nobody else would remove it: there would be one more for each module that has run.
+            self._importer.revert()
         if sys.version_info[0] > 2:
             sys.stdout, sys.stderr = Output(), Output()
         self._set_limit()
@@ -301,7 +220,6 @@ def _status(code):
 @mitogen.core.takes_econtext
 def run_module(kwargs, econtext):
     """Stands for ansible_mitogen.target.run_module, for new-style modules."""
-    del kwargs["runner_name"]
     runner = NewStyleRunner(econtext=econtext, **mitogen.core.Kwargs(kwargs))
     try:
         return runner.run()
@@ -321,12 +239,17 @@ def make_directory(path):
     before = os.umask(0o077)
     try:
         try:
-            os.makedirs(os.path.dirname(path))
+            os.mkdir(path)
         except OSError as exc:
-            # Another host of the play may be this machine too, and make it at the same moment.
-            if exc.errno != errno.EEXIST:
+            if exc.errno != errno.ENOENT:
                 raise
-        os.mkdir(path)
+            try:
+                os.makedirs(os.path.dirname(path))
+            except OSError as exc:
+                # Another host of the play may be this machine too, and make it at the same moment.
+                if exc.errno != errno.EEXIST:
+                    raise
+            os.mkdir(path)
     finally:
         os.umask(before)
     return mitogen.core.to_text(path)

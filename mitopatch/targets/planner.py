@@ -7,8 +7,10 @@ user's in Ansible's own package, which would stay loaded; and those for which `o
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 from typing import Any, NamedTuple, Optional, Protocol
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
@@ -16,8 +18,10 @@ import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 import ansible_mitogen._modifiers
 import ansible_mitogen.parsing
 import ansible_mitogen.planner
+import ansible_mitogen.process
 import ansible_mitogen.target
 import ansible_mitogen.transport_config
+from ansible_mitogen.utils import unsafe
 
 from mitopatch.targets import endings, onboard
 
@@ -61,27 +65,64 @@ class _Plan(NamedTuple):
 class NewStylePlanner(ansible_mitogen.planner.NewStylePlanner):  # type: ignore[misc]
     """ansible_mitogen's planner, for our runner."""
 
+    _module_map: Optional[dict[str, Any]] = None
+
+    def get_module_map(self) -> dict[str, Any]:
+        """See the base class, which asks a service for each item of a loop."""
+        if self._module_map is None:
+            key = (self._inv.module_name, self._inv.module_path, self.get_search_path())
+            if key not in _maps:
+                _maps[key] = super().get_module_map()
+            self._module_map = _maps[key]
+        return self._module_map
+
     def get_kwargs(self) -> dict[str, Any]:
-        """See the base class."""
+        """What `onboard.run_module` is told: of what a module imports only what `onboard` minds, since every name is sent for each item."""
         inv = self._inv
-        return {
-            **super().get_kwargs(),
+        connection = inv.connection
+        modules = self.get_module_map()
+        known: dict[str, Any] = unsafe.cast({
+            "module": inv.module_name,
+            "path": inv.module_path,
+            "json_args": json.dumps(inv.module_args),
+            "env": inv.env,
+            "interpreter_fragment": None,
+            "is_python": None,
+            "module_map": {"custom": modules["custom"], "builtin": [name for name in modules["builtin"] if name == onboard.RESPAWN]},
             "py_module_name": _modules.full_name(inv.module_path, inv.module_name),
+        })  # fmt: skip
+        return {
+            **known,
+            "good_temp_dir": connection.get_good_temp_dir(),
+            "cwd": connection.get_default_cwd(),
+            # The local plugin compares all variables with those that its interpreter was started with.
+            "extra_env": None if _environment == getattr(os.environ, "_data", None) else connection.get_default_env(),
+            "emulate_tty": True,
+            "service_context": connection.get_binding().get_child_service_context(),
             "loader": _modules.loader,
             "open_files": _modules.open_files(inv.action, inv.task_vars),
             "tmpdir": inv.action.module_tmpdir(),
         }
 
 
+_PATH = re.compile(r"/[A-Za-z0-9/._+-]+")
+
 _modules: Modules
 _plans: dict[str, _Plan] = {}
 _same_interpreter: dict[tuple[int, str], bool] = {}
+#: By name and file of a module, and where `module_utils` are looked for: what it imports of them.
+_maps: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
+#: What targets (Mitogen's numbers) have of files.
+_sent: set[tuple[int, str]] = set()
+#: The environment that this worker, and so a local interpreter, was started with.
+_environment: dict[bytes, bytes] = {}
 
 
 def install(modules: Modules) -> None:
     """Put `invoke`, and what it calls on the target, in place of ansible_mitogen's."""
-    global _modules
+    global _modules, _environment
     _modules = modules
+    _environment = {os.fsencode(name): os.fsencode(value) for name, value in ansible_mitogen.process.MuxProcess.cls_original_env.items()}
     ansible_mitogen.planner.invoke = invoke
     ansible_mitogen.target.run_module = onboard.run_module
     ansible_mitogen.target.init_child = onboard.init_child
@@ -90,7 +131,10 @@ def install(modules: Modules) -> None:
 
     def parse_python_path(s: Any, candidates: Any, task_vars: Any, action: Any, rediscover_python: Any) -> list[str]:
         known = "discovered_interpreter_python" in (task_vars.get("ansible_facts") or ())
-        command = upstream(s, candidates, task_vars, action, rediscover_python)
+        if _PATH.fullmatch(str(s)) and not action._mitogen_discovering_interpreter:
+            command = [str(s)]  # neither a way to discover one nor text for a shell
+        else:
+            command = upstream(s, candidates, task_vars, action, rediscover_python)
         if known and not action._mitogen_rediscovered_interpreter:
             action._discovered_interpreter_key = None  # upstream tells of it once
         return modules.interpreter(str(s), command)
@@ -124,6 +168,15 @@ def _runs_here(invocation: Any, interpreter: str) -> bool:
     return _same_interpreter[key]
 
 
+def _send_files(invocation: Any, planner: NewStylePlanner) -> None:
+    """Send the target what it does not have yet. ansible_mitogen asks a service each time."""
+    context = invocation.connection.context
+    key = (context.context_id, invocation.module_path)
+    if key not in _sent:
+        ansible_mitogen.planner._propagate_deps(invocation, planner, context)
+        _sent.add(key)
+
+
 def invoke(invocation: Any) -> Any:
     """Run a module inside Mitogen's interpreter; raises Upstream. Stands for ansible_mitogen.planner.invoke."""
     found = _modules.path(invocation.action, invocation.module_name)
@@ -152,7 +205,7 @@ def invoke(invocation: Any) -> Any:
         invocation.action.module_begun = True
         response = ansible_mitogen.planner._invoke_isolated_task(invocation, planner)
     else:
-        ansible_mitogen.planner._propagate_deps(invocation, planner, invocation.connection.context)
+        _send_files(invocation, planner)
         invocation.action.module_begun = True
         response = endings.run(invocation, arguments)
     if onboard.AGAIN in response:

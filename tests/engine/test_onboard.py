@@ -14,12 +14,16 @@ from tests.engine.conftest import Local
 pytest.importorskip("ansible_mitogen.runner", reason="Ansible is not installed, or Mitogen refuses it")
 
 START = """\
-import json, os, sys
+import json, os, sys, traceback
 from mitopatch.targets import onboard
 basic = onboard.basic
 basic._ANSIBLE_ARGS = b'{"ANSIBLE_MODULE_ARGS": {}}'
 basic._ANSIBLE_PROFILE = "legacy"
 """
+
+
+#: Of a program that is not there.
+TRACEBACK = "['<module>', '__init__', '_execute_child']"
 
 
 def target(code: str) -> str:
@@ -45,8 +49,12 @@ for arguments in {}, {"umask": 0o77}, {}, {"use_unsafe_shell": True}:
     print(len(forks))
 Own({}).run_command("true")
 basic.subprocess.Popen(["true"], preexec_fn=lambda: None).wait()
-print(len(forks), basic.subprocess.PIPE, basic.subprocess.CalledProcessError is __import__("subprocess").CalledProcessError)
-""").splitlines() in (["0", "1", "1", "1", "2 -1 True"], ["0", "1", "1", "1", "3 -1 True"])  # from 2.18 nothing restores signals
+print(len(forks))
+try:
+    basic.subprocess.Popen(["/not/there"], preexec_fn=None, cwd="/")
+except OSError:
+    print([frame.name for frame in traceback.extract_tb(sys.exc_info()[2])])
+""").splitlines() in (["0", "1", "1", "1", "2", TRACEBACK], ["0", "1", "1", "1", "3", TRACEBACK])  # from 2.18 nothing restores signals
 
 
 IGNORED = """\

@@ -1,0 +1,107 @@
+"""[target] What a module has around it where it runs inside Mitogen's interpreter: starting of commands, environment, standard output.
+
+Mitogen sends this file to targets with `onboard`: for every Python from 2.7, without annotations.
+"""
+
+import io
+import os
+import subprocess
+import types
+
+import ansible_mitogen.runner
+import mitogen.core
+
+basic = ansible_mitogen.runner.ansible.module_utils.basic
+
+#: What has nothing to do in Python 3: the function that run_command has called in the child, up to 2.13, or that its function calls.
+_RESTORE = getattr(basic.AnsibleModule, "_restore_signal_handlers", None)
+#: The functions inside run_command that only set the umask, if there is one, after that.
+_PREEXEC = [
+    code
+    for code in basic.AnsibleModule.run_command.__code__.co_consts
+    if isinstance(code, types.CodeType) and set(code.co_names) <= {"_restore_signal_handlers", "os", "umask"}
+]
+
+
+def _is_idle(function):
+    code = getattr(function, "__code__", None)
+    if _RESTORE is not None and getattr(function, "__func__", None) is _RESTORE:
+        return True
+    if code not in _PREEXEC:
+        return False
+    free = dict(zip(code.co_freevars, [cell.cell_contents for cell in function.__closure__]))
+    module = free.pop("self", None)
+    return not any(free.values()) and (module is None or type(module)._restore_signal_handlers is _RESTORE)
+
+
+def _without_idle(fork_exec):
+    """A function that does nothing in the child is no reason to copy our page tables: without one Python starts the child by vfork."""
+
+    def call(*args):
+        # Its place among these depends on the Python.
+        return fork_exec(*[None if _is_idle(arg) else arg for arg in args])
+
+    return call
+
+
+# A stand-in further out, for Popen, would be seen in tracebacks of commands that cannot be started.
+if hasattr(subprocess, "_fork_exec"):  # Python 3.11 and later
+    subprocess._fork_exec = _without_idle(subprocess._fork_exec)
+elif hasattr(subprocess, "_USE_VFORK"):  # 3.10; before, there is no vfork
+    subprocess._posixsubprocess.fork_exec = _without_idle(subprocess._posixsubprocess.fork_exec)
+
+
+#: What is behind ``os.environ``, in bytes; None before Python 3.
+_variables = getattr(os.environ, "_data", None)
+_environ = os.environ
+
+
+class _Put(object):
+    #: Whether the running module has set variables of the environment, in whatever way.
+    done = False
+
+
+def _noting(put):
+    def note(*args):
+        _Put.done = True
+        return put(*args)
+
+    return note
+
+
+class Environment(object):
+    """Stands for ansible_mitogen's TemporaryEnvironment, which decodes all variables before each module and sets all of them after it."""
+
+    def __init__(self, env=None):
+        self.before = list(_variables.items())
+        for name, value in (env or {}).items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[mitogen.core.to_text(name)] = mitogen.core.to_text(value)
+        _Put.done = bool(env)
+
+    def revert(self):
+        """All as it was, also where a module has put another object in place of ``os.environ``."""
+        os.environ = _environ  # noqa: B003
+        if _Put.done or list(_variables.items()) != self.before:
+            os.environb.clear()
+            os.environb.update(self.before)
+
+
+if _variables is not None:
+    ansible_mitogen.runner.TemporaryEnvironment = Environment
+    # os.environ calls these too.
+    os.putenv, os.unsetenv = _noting(os.putenv), _noting(os.unsetenv)
+
+
+class Output(io.TextIOWrapper):
+    """Standard output of a module: unlike StringIO it has a ``buffer`` for bytes."""
+
+    def __init__(self):
+        io.TextIOWrapper.__init__(self, io.BytesIO(), encoding="utf-8", errors="surrogateescape", newline="\n")
+
+    def getvalue(self):
+        """All that was written, as the controller would decode it."""
+        self.flush()
+        return self.buffer.getvalue().decode("utf-8", "surrogateescape")
