@@ -24,7 +24,7 @@ import weakref
 from typing import Any, Callable, Optional
 
 from mitopatch.errors import Reason
-from mitopatch.runtime import child, frames, settings
+from mitopatch.runtime import child, frames, interrupts, settings
 from mitopatch.runtime.objects import Registry
 from mitopatch.runtime.seam import ControllerSeam, Job
 from mitopatch.runtime.states import MAX_REPLACEMENTS, STOP_SECONDS, TERM_SECONDS, Stage, State
@@ -130,7 +130,7 @@ class Pool:
         worker.process = self._seam.process(child.main, (theirs, index, self._seam, self.registry))
         self._workers[index] = worker  # before the fork, so that the child closes our end too
         try:
-            with self._seam.fork_guard():
+            with self._seam.fork_guard(), interrupts.held():
                 worker.process.start()
         except OSError as exc:
             self._workers[index] = None

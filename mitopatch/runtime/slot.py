@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from typing import Any, Callable, Optional
 
+from mitopatch.runtime import interrupts
+
 
 def write_out() -> None:
     """[controller] Write out what was printed so far, as upstream's fork does here (multiprocessing.util._flush_std_streams).
@@ -83,7 +85,8 @@ class Slot:
         queue = getattr(process, "worker_queue", None)
         if queue is not None:
             self.worker_queue = queue
-        process.start()
+        with interrupts.held():
+            process.start()
 
     def done(self) -> None:
         """The result has arrived."""
