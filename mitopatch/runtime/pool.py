@@ -172,17 +172,16 @@ class Pool:
     def hold(self, kind: int, payload: bytes) -> None:
         """As `broadcast`, for what a worker need not know before the next message."""
         for worker in self.live():
-            if worker.channel is not None:
-                try:
-                    worker.channel.hold(kind, payload)
-                except OSError:
-                    LOG.debug("worker %d is gone", worker.index)
+            self._send(worker, kind, 0, payload, hold=True)
 
-    def _send(self, worker: Worker, kind: int, number: int, payload: bytes) -> None:
+    def _send(self, worker: Worker, kind: int, number: int, payload: bytes, hold: bool = False) -> None:
         if worker.channel is None:
             return
         try:
-            worker.channel.send(kind, number, payload)
+            if hold:
+                worker.channel.hold(kind, payload)
+            else:
+                worker.channel.send(kind, number, payload)
         except OSError:
             LOG.debug("worker %d is gone", worker.index)  # its reader finds out, and reports what was lost
 

@@ -150,6 +150,17 @@ def work(thing: Any) -> Optional[Work]:
     return todo
 
 
+def _with_attributes(some: dict[str, Any], method: Any, thing: Any, *args: Any) -> Any:
+    """Call a method of upstream's such that it finds only some of the object's attributes."""
+    held = thing.__dict__
+    # The class has a property of this name that is no data descriptor: the object's own comes first.
+    held["fattributes"] = some
+    try:
+        return method(thing, *args)
+    finally:
+        held.pop("fattributes", None)
+
+
 def _install_validation() -> None:
     validate, validate_task = base.FieldAttributeBase.post_validate, Task.post_validate
 
@@ -163,15 +174,9 @@ def _install_validation() -> None:
         if not todo.some:
             self._finalized = True
             return
-        # The class has a property of this name that is no data descriptor: the object's own comes first.
-        held = self.__dict__
-        held["fattributes"] = todo.some
-        try:
-            validate(self, templar)
-        finally:
-            held.pop("fattributes", None)
+        _with_attributes(todo.some, validate, self, templar)
         for rule, value in todo.before:
-            rule.learn(value, held.get(rule.key))
+            rule.learn(value, self.__dict__.get(rule.key))
 
     def post_validate_task(self: Any, templar: Any) -> None:
         parent = self._parent
@@ -246,11 +251,7 @@ def _install_dumping() -> None:
             value = held.get(key, Sentinel) if squashed or own else Sentinel
             dumped[name] = getattr(self, name) if value is Sentinel else value
         if others:
-            held["fattributes"] = others
-            try:
-                dumped.update(upstream(self))
-            finally:
-                held.pop("fattributes", None)
+            dumped.update(_with_attributes(others, upstream, self))
         return dumped
 
     base.FieldAttributeBase.dump_attrs = dump_attrs

@@ -76,11 +76,9 @@ def _install_file() -> None:
 class Whole(NamedTuple):
     """All options of a plugin."""
 
-    #: Of those that are steady.
+    #: In upstream's order, with None where an option is not steady.
     values: dict[str, Any]
     origins: dict[str, Any]
-    #: In upstream's order, with None where an option is not steady.
-    blank: dict[str, Any]
     unsteady: tuple[str, ...]
     #: Which steady options a variable may set, or a keyword or argument.
     by_variable: dict[str, list[str]]
@@ -153,15 +151,14 @@ class Options:
         """All that is known of a plugin's options."""
         found = self._wholes.get((plugin_type, plugin_name))
         if found is None:
-            found = Whole({}, {}, {}, (), {}, {})
+            found = Whole({}, {}, (), {}, {})
             unsteady = []
             for name in manager.get_configuration_definitions(plugin_type, plugin_name):
-                found.blank[name] = None
                 kept = self.steady(manager, plugin_type, plugin_name, name)
+                found.values[name], found.origins[name] = (None, None) if kept is None else kept.answer
                 if kept is None:
                     unsteady.append(name)
                     continue
-                found.values[name], found.origins[name] = kept.answer
                 for index, sets in ((found.by_variable, kept.variables), (found.by_name, kept.names)):
                     for setter in sets:
                         index.setdefault(setter, []).append(name)
@@ -189,7 +186,7 @@ def install() -> None:
 
     def get_plugin_options(self: Any, plugin_type: Any, name: Any, keys: Any = None, variables: Any = None, direct: Any = None) -> Any:
         whole = options.whole(self, plugin_type, name)
-        values = {**whole.blank, **whole.values}
+        values = dict(whole.values)
         for option in whole.again(keys, variables, direct):
             values[option] = self.get_config_value(
                 option, plugin_type=plugin_type, plugin_name=name, keys=keys, variables=variables, direct=direct
@@ -200,7 +197,7 @@ def install() -> None:
         self: Any, plugin_type: Any, name: Any, keys: Any = None, variables: Any = None, direct: Any = None
     ) -> Any:
         whole = options.whole(self, plugin_type, name)
-        values, origins = {**whole.blank, **whole.values}, {**whole.blank, **whole.origins}
+        values, origins = dict(whole.values), dict(whole.origins)
         for option in whole.again(keys, variables, direct):
             values[option], origins[option] = ask(self, option, None, plugin_type, name, keys, variables, direct)
         return values, origins
