@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from typing import Any, NamedTuple, Optional, Protocol
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
@@ -105,8 +104,6 @@ class NewStylePlanner(ansible_mitogen.planner.NewStylePlanner):  # type: ignore[
         }
 
 
-_PATH = re.compile(r"/[A-Za-z0-9/._+-]+")
-
 _modules: Modules
 _plans: dict[str, _Plan] = {}
 _same_interpreter: dict[tuple[int, str], bool] = {}
@@ -131,10 +128,7 @@ def install(modules: Modules) -> None:
 
     def parse_python_path(s: Any, candidates: Any, task_vars: Any, action: Any, rediscover_python: Any) -> list[str]:
         known = "discovered_interpreter_python" in (task_vars.get("ansible_facts") or ())
-        if _PATH.fullmatch(str(s)) and not action._mitogen_discovering_interpreter:
-            command = [str(s)]  # neither a way to discover one nor text for a shell
-        else:
-            command = upstream(s, candidates, task_vars, action, rediscover_python)
+        command = upstream(s, candidates, task_vars, action, rediscover_python)
         if known and not action._mitogen_rediscovered_interpreter:
             action._discovered_interpreter_key = None  # upstream tells of it once
         return modules.interpreter(str(s), command)
