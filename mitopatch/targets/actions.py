@@ -192,14 +192,14 @@ _places: dict[tuple[int, str], str] = {}
 
 _adorned: dict[type, type] = {}
 _on_action: Callable[[type], None]
-_not_mitogens: Callable[[Any], bool]
+_not_mitogens: Callable[[Any, type], bool]
 _upstream_connection: Callable[[Any], Any]
 
 
-def tell(on_action: Callable[[type], None], not_mitogens: Callable[[Any], bool], upstream_connection: Callable[[Any], Any]) -> None:
+def tell(on_action: Callable[[type], None], not_mitogens: Callable[[Any, type], bool], upstream_connection: Callable[[Any], Any]) -> None:
     """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task.
 
-    ``not_mitogens`` says of a connection of Mitogen's, set up for the action, whether upstream's own has to serve;
+    ``not_mitogens`` says of a connection of Mitogen's, set up for an action of that class, whether upstream's own has to serve;
     ``upstream_connection`` makes of it the upstream's one that it stands for.
     """
     global _on_action, _not_mitogens, _upstream_connection
@@ -231,6 +231,6 @@ def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
     if not class_only:
         _on_action(found.object)
         connection = kwargs.get("connection")
-        if isinstance(connection, ansible_mitogen.connection.Connection) and _not_mitogens(connection):
+        if isinstance(connection, ansible_mitogen.connection.Connection) and _not_mitogens(connection, found.object):
             kwargs["connection"] = _upstream_connection(connection) or connection  # the mixin steps aside
     return type(found)(klass if class_only else klass(*args, **kwargs), found.plugin_load_context)

@@ -195,7 +195,7 @@ class Master:
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
         on_action: Callable[[type], None],
-        not_mitogens: Callable[[Any], bool],
+        not_mitogens: Callable[[Any, type], bool],
         upstream_connection: Callable[[Any], Any],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.

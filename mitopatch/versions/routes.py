@@ -58,13 +58,16 @@ def acting(action: type) -> None:
     """
     prepared = threads.current_task()
     if prepared is not None:
-        prepared.repeatable = getattr(sys.modules.get(action.__module__), "__file__", None) == _upstream_file(action.__module__)
+        prepared.repeatable = _is_upstream(action)
         if not prepared.repeatable and process_wide.concerns(action):
             hand_back(f"action plugin of {action.__module__}")
 
 
-def _upstream_file(module: str) -> str:
-    return os.path.join(_UPSTREAM_ACTIONS, f"{module.rpartition('.')[2]}.py")
+def _is_upstream(action: type, names: frozenset[str] = frozenset()) -> bool:
+    """Whether an action plugin is upstream's own, and one of these names, if there are any."""
+    name = action.__module__.rpartition(".")[2]
+    found = getattr(sys.modules.get(action.__module__), "__file__", None) == os.path.join(_UPSTREAM_ACTIONS, f"{name}.py")
+    return found and (not names or name in names)
 
 
 def connecting(connection: Any) -> None:
@@ -157,13 +160,20 @@ def _give_options(short: str) -> None:
         )
 
 
-def becomes_otherwise(connection: Any) -> bool:
+#: Actions that answer with what a command of theirs has written.
+_SHOWN = frozenset(("raw", "script"))
+
+
+def becomes_otherwise(connection: Any, action: type) -> bool:
     """Whether a task becomes another user in a way that is for upstream's own connection; raises HandBack while it can."""
     plugin = connection.become
     if plugin is None:
         return False
     if _short(plugin._load_name) not in BECOME:
         return not hand_back(f"become method {plugin._load_name}")
+    # At a terminal sudo ends the line after the password, each time it asks; Mitogen's is asked once.
+    if connection.transport in ("ssh", "smart") and _is_upstream(action, _SHOWN) and plugin.get_option("become_pass") is not None:
+        return not hand_back("sudo asks for a password at a terminal")
     user = plugin.get_option("become_user")
     return unprivileged(user, connection._play_context.remote_user) and not hand_back(f"become user {user}")
 

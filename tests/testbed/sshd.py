@@ -53,6 +53,8 @@ class SshBed:
         self.mark = uuid.uuid4().hex
         self.port = 0
         self.servers: list[subprocess.Popen[bytes]] = []
+        #: What the servers are started by, for namespaces of their own.
+        self.prefix: list[str] = []
         self.key = directory / "user_key"
         self.known_hosts = directory / "known_hosts"
         # Bound, never listening: connecting to it is refused, and nobody else gets the port meanwhile.
@@ -103,7 +105,7 @@ class SshBed:
             config.write_text(self._config(group))
             with open(self.directory / f"sshd.{number}.log", "wb") as log:
                 server = subprocess.Popen(
-                    [program, "-D", "-e", "-f", str(config), *self._newer_options(program)],
+                    [*self.prefix, program, "-D", "-e", "-f", str(config), *self._newer_options(program)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
