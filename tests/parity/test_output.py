@@ -13,9 +13,11 @@ from testbed.runs import PLAYBOOKS, Arm, Bench, Run
 #: What ansible-core says about connections that it makes itself, at -vvv.
 OF_CONNECTION = re.compile(r"<[\w.]+> |Pipelining is enabled|Using module file |\S+/ssh_config|redirecting \(type: connection\)")
 #: Figures: seconds in reports and in the spy's lines, the head of a line in a log.
-FIGURES = re.compile(r' (time|timestamp)="[^"]*"|took \d+ s|^<time>,\d+ p=\d+ u=\S+ n=\S+ \w*\| ')
+FIGURES = re.compile(
+    r' (time|timestamp)="[^"]*"|took \d+ s|(?<=timing: ).*|-+ \d+\.\d+s$|(?<=run took )[\w, ]+ seconds|^<time>,\d+ p=\d+ u=\S+ n=\S+ \w*\| '
+)
 CALLBACKS = f"{PLUGINS / 'callback'}:{PLAYBOOKS / 'routes' / 'plugins' / 'callback'}"
-DEFAULTS = {"callback_plugins": CALLBACKS, "callbacks_enabled": "eventlog, spy"}
+DEFAULTS = {"callback_plugins": CALLBACKS, "callbacks_enabled": "eventlog, spy, timing"}
 #: Arguments, and what the configuration has beside the defaults.
 LOOKS: dict[str, tuple[list[str], dict[str, dict[str, Any]]]] = {
     "minimal": (["--check", "--diff"], {"defaults": {"stdout_callback": "minimal", "callbacks_enabled": "eventlog, spy, junit, tree"}}),
@@ -76,6 +78,7 @@ def test_callbacks(bench: Bench, bundle_active: str, look: str) -> None:
     plain, patched = (bench.run(["routes/output.yml", *args], arm, hosts=1, near=2, config=config, env=env) for arm in arms)
     assert plain.rc == 2, plain.stdout + plain.stderr
     assert "spy: " in plain.stdout
+    assert ("seconds, the whole of it: True" in plain.stdout) == (look != "minimal")
     assert ("\x1b[" in plain.stdout) == (look == "oneline")
     assert_alike(plain, patched)
 
