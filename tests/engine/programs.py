@@ -240,6 +240,35 @@ def _role(name: str, level: Any) -> dict[str, str]:
     return {f"roles/{name}/{path}": yaml.safe_dump(content) for path, content in files.items()}
 
 
+#: Where hosts do not wait for each other, plain Ansible too shows another state of other hosts from run to run.
+OF_OTHERS = {"run_once", "delegate_to", "delegate_facts", "groups", "ansible_play_hosts", "ansible_play_batch", "ansible_current_hosts",
+             "ansible_failed_hosts"}  # fmt: skip
+FOR_OTHERS = {"add_host", "group_by", "set_stats"}
+META_FOR_OTHERS = {"clear_host_errors", "refresh_inventory"}
+
+
+def of_one_host(tasks: Any) -> Any:
+    """The same tasks, without what other hosts see, or what shows them."""
+    if isinstance(tasks, list):
+        return [of_one_host(task) for task in tasks]
+    if not isinstance(tasks, dict):
+        return tasks
+    if FOR_OTHERS & tasks.keys() or tasks.get("meta") in META_FOR_OTHERS or tasks.get("debug") == SHOW_OTHERS["debug"]:
+        tasks = SHOW_OWN
+    return {key: of_one_host(value) for key, value in tasks.items() if key not in OF_OTHERS}
+
+
+def _let_go(draw: Any, files: dict[str, str]) -> None:
+    """Have hosts run on without waiting for each other, in one play at least."""
+    for name, text in files.items():
+        if name in ("site.yml", "more.yml") or "/tasks/" in name:
+            content = of_one_host(yaml.safe_load(text))
+            if name == "site.yml":
+                for play, strategy in zip(content, draw(st.permutations(["free", "host_pinned", "free", "linear"]))):
+                    play["strategy"] = strategy
+            files[name] = yaml.safe_dump(content, sort_keys=False)
+
+
 @st.composite
 def programs(draw: Any, steps: int = 8, plays: int = 2) -> dict[str, Any]:
     """Files of a run, its arguments and its configuration, and how many workers it has."""
@@ -287,6 +316,8 @@ def programs(draw: Any, steps: int = 8, plays: int = 2) -> dict[str, Any]:
         files.update(_role(name, level))
     book = [draw(_play(number, steps, level)) for number in range(plays)]
     files["site.yml"] = yaml.safe_dump(book, sort_keys=False)
+    if draw(st.integers(0, 2)) == 0:
+        _let_go(draw, files)
     extra = level("extra")
     config = f"hash_behaviour = {draw(st.sampled_from(['replace', 'replace', 'merge']))}\n"
     if draw(st.booleans()):

@@ -322,6 +322,40 @@ def test_hosts_that_are_one_machine_run_side_by_side(local: Local) -> None:
     assert [len({pid for pid, _ in hosts.values()}) for hosts in said.values()] == [5, 5], said
 
 
+BEFORE = "{{ groups['all'] | map('extract', hostvars) | map(attribute='before.stdout_lines') | map('first') | join(' ') }}"
+RESET = {
+    "site.yml": play(
+        f"""
+- name: before
+  shell: {MEETING.format("met/before")}
+  args: {{chdir: "{{{{ playbook_dir }}}}"}}
+  register: before
+- meta: reset_connection
+- name: left
+  shell: for pid in {BEFORE}; do test ! -e /proc/$pid || echo $pid; done
+- name: after
+  shell: {MEETING.format("met/after")}
+  args: {{chdir: "{{{{ playbook_dir }}}}"}}
+""",
+        more="  environment: {H: '{{ inventory_hostname }}'}\n",
+    )
+}
+
+
+def test_a_reset_ends_all_interpreters_of_a_connection(local: Local) -> None:
+    """Also those that were started for hosts that found the first one taken; then there are as many again."""
+    plain, patched = local.both(RESET, hosts=5, env={"MITOPATCH_WORKERS": "2"})
+    assert plain.rc == 0, plain.text
+    assert patched.rc == 0, patched.text
+    assert order(patched) == order(plain)
+    assert patched.values("stdout")["left"] == plain.values("stdout")["left"] == {f"h{number}": "" for number in range(1, 6)}
+    said = patched.values("stdout_lines")
+    assert "AnsiballZ" not in str(said)
+    before, after = ({pid for pid, _ in said[name].values()} for name in ("before", "after"))
+    assert (len(before), len(after)) == (5, 5), said
+    assert not before & after
+
+
 VARS_PLUGIN = {
     "site.yml": play(
         """
