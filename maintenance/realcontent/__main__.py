@@ -76,13 +76,16 @@ class Session:
                 files = {name: self._changes(target) for name, target in fleet.targets.items()}
                 files["controller"] = differences.project(self.work / "run")
                 found.append(arms.Step(run, files, measured))
-                for name in ("stdout", "stderr", "events"):
-                    shutil.copy(self.work / "run" / name, self.work / "run" / f"{name}.{number}")
+                found[-1].write(self.work / "run", number)
                 print(f"{arm} {step}: exit code {run.rc}, {measured['wall']:.0f} s, CPU {differences.cpu(measured):.0f} s", flush=True)
             for name, target in fleet.targets.items():
                 digest.keep(target.upper, found[-1].files[name], self.work / "run" / "changed" / name)
         self._keep(arm)
         return found
+
+    def kept(self, arm: arms.Arm) -> list[arms.Step]:
+        """What the last run of one arm left."""
+        return [arms.Step.read(self.work / arm, number, self.work / "run") for number in range(len(self.options.steps))]
 
     def _changes(self, target: targets.Target) -> dict[str, str]:
         return digest.changes(target.upper, self.chroot, self.content.left_out, self.content.content_left_out)
@@ -122,6 +125,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--arms", default=",".join(get_args(arms.Arm)), help="plain,plain asks whether plain agrees with itself")
     parser.add_argument("--fresh", action="store_true", help="make the random seeds anew")
     parser.add_argument("--no-prepare", action="store_true", help="begin without them: for tags that make nothing at random")
+    parser.add_argument("--again", action="store_true", help="run nothing: compare anew what the last run of these steps left")
     parser.add_argument("--no-report", action="store_true", help="leave docs/ as it is")
     parser.epilog = "What stands after -- are arguments for ansible-playbook."
     place = arguments.index("--") if "--" in arguments else len(arguments)
@@ -133,6 +137,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def compared(session: Session, left: list[arms.Step], right: list[arms.Step]) -> int:
+    """Say where both arms differ, put it on the page, and return 0 if they agree."""
+    found = [differences.of_step(one, other, session.content) for one, other in zip(left, right)]
+    for number, (step, text) in enumerate(zip(session.options.steps, found)):
+        (session.work / f"difference.{number}").write_text(text)
+        print(f"{step}: {differences.summary(text)}" + (f", see {session.work}/difference.{number}" if text else ""))
+    if not session.options.no_report and session.options.arms == ",".join(get_args(arms.Arm)):
+        report.add(session.options, session.content, list(zip(left, right, found)))
+    return 1 if any(found) else 0
+
+
 def main() -> int:
     """Return 0 if both arms agree."""
     options = parse(sys.argv[1:])
@@ -142,7 +157,11 @@ def main() -> int:
     signal.signal(signal.SIGHUP, _end)
     content = CONTENTS[options.content]
     content.playbook()
+    first, second = options.arms.split(",")
     with alone():
+        if options.again:
+            session = Session(options, content, Mirror(CACHE / "mirror"), CACHE)
+            return compared(session, session.kept(first), session.kept(second))
         targets.make_keys(CACHE / "keys")
         chroot = base(CACHE)
         mirror = Mirror(CACHE / "mirror")
@@ -150,17 +169,10 @@ def main() -> int:
         try:
             session = Session(options, content, mirror, chroot)
             session.prepare()
-            first, second = options.arms.split(",")
             left, right = session.arm(first), session.arm(second)
         finally:
             mirror.stop()
-        found = [differences.of_step(one, other) for one, other in zip(left, right)]
-        for number, (step, text) in enumerate(zip(options.steps, found)):
-            (session.work / f"difference.{number}").write_text(text)
-            print(f"{step}: {differences.summary(text)}" + (f", see {session.work}/difference.{number}" if text else ""))
-        if not options.no_report and (first, second) == get_args(arms.Arm):
-            report.add(options, content, list(zip(left, right, found)))
-    return 1 if any(found) else 0
+        return compared(session, left, right)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,15 @@ from maintenance.realcontent.targets import Fleet
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from testbed import processes, runs  # noqa: E402
+from testbed import events, processes, runs  # noqa: E402
 from testbed.runs import Run, Started  # noqa: E402
 
 Arm = runs.Arm
 
 LIMIT = 3600.0
 METER = ROOT / "tests/bench/meter.py"
+#: Memory is not reported: its peak is looked at as rarely as the meter can.
+METER_SHARE = 0.01
 CALLBACKS = ROOT / "tests/testbed/plugins/callback"
 
 
@@ -34,6 +36,21 @@ class Step:
     run: Run
     files: dict[str, dict[str, str]]
     measured: dict[str, float]
+
+    def write(self, directory: Path, number: int) -> None:
+        """Keep it below the project, so that it can be compared again."""
+        for name in ("stdout", "stderr", "events"):
+            shutil.copy(directory / name, directory / f"{name}.{number}")
+        (directory / f"step.{number}").write_text(json.dumps({"rc": self.run.rc, "files": self.files, "measured": self.measured}))
+
+    @classmethod
+    def read(cls, directory: Path, number: int, name: Path) -> Step:
+        """Return what `write` kept in a directory that had another name then."""
+        kept = json.loads((directory / f"step.{number}").read_text())
+        out, err = ((directory / f"{stream}.{number}").read_text(errors="replace") for stream in ("stdout", "stderr"))
+        measured = kept["measured"]
+        done = Run(kept["rc"], out, err, events.read(directory / f"events.{number}"), measured["wall"], 0.0, name)
+        return cls(done, kept["files"], measured)
 
 
 def new_project(directory: Path, content: Content, fleet: Fleet, arm: Arm, seeds: Path, settings: dict[str, dict[str, Any]]) -> None:
@@ -101,6 +118,7 @@ def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str
         "ANSIBLE_HOME": str(directory / "home/.ansible"),
         "ANSIBLE_NOCOLOR": "1",
         "PYTHONHASHSEED": "0",  # roles make lists of sets
+        "MITOPATCH_CACHE": str(directory / "cache"),
         "TESTBED_EVENTLOG": str(directory / "events"),
         **{name: value for name, value in os.environ.items() if name.startswith("MITOPATCH_")},
         processes.MARKER: marker,
@@ -108,7 +126,7 @@ def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str
     if arm == "plain":
         environment["MITOPATCH"] = "off"
     report = directory / "measured.json"
-    command = [sys.executable, str(METER), str(report), str(Path(sys.executable).parent / "ansible-playbook")]
+    command = [sys.executable, str(METER), str(report), str(METER_SHARE), str(Path(sys.executable).parent / "ansible-playbook")]
     command += [str(content.playbook()), *content.args, *(["--check"] if check else []), *more]
     done = Started(directory, command, environment, marker).finish(LIMIT)
     measured: dict[str, float] = json.loads(report.read_text())

@@ -45,6 +45,8 @@ class Content:
     #: As in digest.py: what of the targets is not compared, and what is but for its content.
     left_out: Mapping[str, str] = field(default_factory=dict)
     content_left_out: Mapping[str, str] = field(default_factory=dict)
+    #: Text of events and output that is another in every run, plain ones too.
+    text_left_out: Mapping[str, str] = field(default_factory=dict)
     #: Packages of which the report names the version.
     versions: tuple[str, ...] = ()
 
@@ -101,14 +103,21 @@ CONTENTS = {
         inventory=lambda: "[debops_all_hosts]\nTARGETS",
         config=lambda: {"defaults": {"collections_path": _debops()}},
         # ACME is cloned from elsewhere; a chroot cannot mount /proc anew, and has no journal to seal.
-        variables={"pki_acme": False, "proc_hidepid__enabled": False, "journald__fss_enabled": False},
+        variables={
+            "pki_acme": False,
+            "proc_hidepid__enabled": False,
+            "journald__fss_enabled": False,
+            # Drawn at random by each run if they are not set.
+            "cron__crontab_offset_seeds": [f"seed{number}" for number in range(12)],
+            "atd_batch_load": "1.6",
+            "atd_batch_interval": "60",
+        },
         seeds=("secret",),
         content_left_out={
             r"etc/pki/realms/.*": "keys and certificates made on the target",
             r"etc/ssl/(certs|private)/ssl-cert-snakeoil\..*": "a key made on the target",
             r"root/\.(gnupg/.*|ssh/id_.*)": "keys made on the target",
             r"var/lib/apt/listchanges\.db": "clock",
-            r"etc/(crontab|default/atd|ansible/facts\.d/(cron|atd)\.fact)": "hours and limits drawn at random",
         },
         left_out={r"var/spool/cron/atjobs/.*": "named by the minute"},
         versions=("debops",),

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
+from maintenance.realcontent import digest
 from maintenance.realcontent.arms import Step
+from maintenance.realcontent.contents import Content
 
 from testbed import compare  # isort: skip  # found through arms
+from testbed.runs import Run  # isort: skip
 
-#: What a run writes beside the project: its own record, and the connections of the moment.
-OWN = ("events", "stdout", "stderr", "measured.json", "ansible.cfg", "cp", "local_tmp", "changed")
+#: What a run writes beside the project: its own record, the connections of the moment, and what mitopatch remembers of texts.
+OWN = ("cache", "events", "stdout", "stderr", "measured.json", "ansible.cfg", "cp", "local_tmp", "changed", "step")
 LIMIT = 400
 
 
 def project(directory: Path) -> dict[str, str]:
     """Return what is in the project on the controller: inventory, secrets, files that roles keep there."""
     found = {}
-    for name, digest in compare.tree(directory).items():
+    for name, content in compare.tree(directory).items():
         if name.partition("/")[0].partition(".")[0] not in {own.partition(".")[0] for own in OWN}:
-            found[name] = digest
+            found[name] = content
     return found
 
 
-def of_step(one: Step, other: Step) -> str:
+#: What a result says of a file's content; left out where the content is.
+OF_CONTENT = ("checksum", "md5sum", "size")
+
+
+def _compared(done: Run, content: Content) -> Run:
+    """Return a run without what is another in every run of this role set."""
+    texts = re.compile("|".join(f"(?:{pattern})" for pattern in content.text_left_out) or r"(?!)")
+    files = re.compile("|".join(f"(?:/{pattern})" for pattern in content.content_left_out) or r"(?!)")
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, dict):
+            place = value.get("dest", value.get("path"))
+            hidden = OF_CONTENT if isinstance(place, str) and files.fullmatch(place) else ()
+            return {key: bare(item) for key, item in value.items() if key not in hidden}
+        if isinstance(value, list):
+            return [bare(item) for item in value]
+        return texts.sub("<random>", value) if isinstance(value, str) else value
+
+    out, err = (texts.sub("<random>", text) for text in (done.stdout, done.stderr))
+    return dataclasses.replace(done, stdout=out, stderr=err, events=bare(done.events))
+
+
+def of_step(one: Step, other: Step, content: Content) -> str:
     """Return the differences in words; an empty text if there are none."""
-    found = [compare.difference(one.run, other.run)]
+    found = [compare.difference(_compared(one.run, content), _compared(other.run, content))]
     for place in sorted(set(one.files) | set(other.files)):
-        left, right = one.files.get(place, {}), other.files.get(place, {})
+        left, right = (digest.without(step.files.get(place, {}), content.left_out, content.content_left_out) for step in (one, other))
         lines = [
             f"{name}: {left.get(name)} | {right.get(name)}" for name in sorted(set(left) | set(right)) if left.get(name) != right.get(name)
         ]

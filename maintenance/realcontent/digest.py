@@ -25,6 +25,16 @@ CONTENT_LEFT_OUT = {
 }
 
 
+def without(found: Mapping[str, str], left_out: Mapping[str, str], content_left_out: Mapping[str, str]) -> dict[str, str]:
+    """Return what `changes` found without what these tables name; they may know more than they did then."""
+    absent, bare = _table({**LEFT_OUT, **left_out}), _table({**CONTENT_LEFT_OUT, **content_left_out})
+    return {
+        name: " ".join(text.split()[:2]) if text.startswith("-") and bare.fullmatch(name) else text
+        for name, text in found.items()
+        if not absent.fullmatch(name)
+    }
+
+
 def _table(patterns: dict[str, str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
