@@ -1,4 +1,4 @@
-"""[controller] Task variables that are computed only when somebody reads them.
+"""[controller, worker] Dictionaries of variables that are computed only when somebody reads them.
 
 The worker computes the variables of its tasks itself. Upstream's strategies still ask for them in the controller, to
 template what is a template (a task's name, ``throttle``, ``run_once``), for the debugger and for ``add_host``.
@@ -15,45 +15,13 @@ Variables = dict[str, Any]
 _NOT_COMPUTED = "(not computed)"
 
 
-class LazyTaskVars(dict):  # type: ignore[type-arg]
-    """A dictionary of task variables that fills itself at the first read.
+class FilledWhenRead(dict):  # type: ignore[type-arg]
+    """[controller, worker] A dictionary that ``_fill`` gives its content, whatever way it is read first."""
 
-    ``play``, ``host`` and ``task`` are what it was asked for. ``changed`` tells that somebody wrote to it: then it is no
-    longer what a worker would compute, and the task must be forked with exactly these variables.
-    """
-
-    __slots__ = ("_compute", "_filled", "_later", "changed", "host", "play", "task")
-
-    def __init__(self, compute: Callable[[], Variables], play: Any, host: Any, task: Any) -> None:
-        super().__init__({_NOT_COMPUTED: None})
-        self._compute = compute
-        self._later: list[Callable[[Variables], None]] = []
-        self._filled = False
-        self.play = play
-        self.host = host
-        self.task = task
-        self.changed = False
-
-    def later(self, step: Callable[[Variables], None]) -> None:
-        """Do ``step(variables)`` once they are computed: a part of their computation, not a change by somebody else."""
-        self._later.append(step)
-        if self._filled:
-            step(self)
-
-    def anew(self) -> Variables:
-        """Compute them once more, as they are now, whatever is held here."""
-        computed = dict(self._compute())
-        for step in self._later:
-            step(computed)
-        return computed
+    __slots__ = ()
 
     def _fill(self) -> None:
-        if self._filled:
-            return
-        computed = self.anew()
-        self._filled = True
-        super().clear()
-        super().update(computed)
+        raise NotImplementedError
 
     def __getitem__(self, key: Any) -> Any:
         self._fill()
@@ -120,10 +88,51 @@ class LazyTaskVars(dict):  # type: ignore[type-arg]
         self._fill()
         return super().items()
 
-    def copy(self) -> Variables:
+    def copy(self) -> Any:
         """A plain dictionary."""
         self._fill()
         return dict(self.items())
+
+
+class LazyTaskVars(FilledWhenRead):
+    """A dictionary of task variables that fills itself at the first read.
+
+    ``play``, ``host`` and ``task`` are what it was asked for. ``changed`` tells that somebody wrote to it: then it is no
+    longer what a worker would compute, and the task must be forked with exactly these variables.
+    """
+
+    __slots__ = ("_compute", "_filled", "_later", "changed", "host", "play", "task")
+
+    def __init__(self, compute: Callable[[], Variables], play: Any, host: Any, task: Any) -> None:
+        super().__init__({_NOT_COMPUTED: None})
+        self._compute = compute
+        self._later: list[Callable[[Variables], None]] = []
+        self._filled = False
+        self.play = play
+        self.host = host
+        self.task = task
+        self.changed = False
+
+    def later(self, step: Callable[[Variables], None]) -> None:
+        """Do ``step(variables)`` once they are computed: a part of their computation, not a change by somebody else."""
+        self._later.append(step)
+        if self._filled:
+            step(self)
+
+    def anew(self) -> Variables:
+        """Compute them once more, as they are now, whatever is held here."""
+        computed = dict(self._compute())
+        for step in self._later:
+            step(computed)
+        return computed
+
+    def _fill(self) -> None:
+        if self._filled:
+            return
+        computed = self.anew()
+        self._filled = True
+        super().clear()
+        super().update(computed)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._fill()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Hashable, Iterable
 from typing import Any, Optional
 
-from ansible import constants
+from ansible import constants, context
 from ansible.utils.display import Display
 
 from mitopatch.runtime import frames, settings
@@ -27,6 +27,9 @@ from mitopatch.versions.family import Family, PositionalFamily
 from mitopatch.versions.lazy import LazyTaskVars, LazyVariables
 
 display = Display()
+
+#: How a task names the connection to this machine.
+LOCAL = frozenset({"local", "ansible.builtin.local", "ansible.legacy.local"})
 
 #: Seconds for which a host whose connection Mitogen could not make takes the fork route.
 CONNECTION_PENALTY = 20.0
@@ -67,6 +70,8 @@ class Session:
         self._fork_actions = settings.fork_actions()
         #: The user wants the files of modules, and reads at -vvv in upstream's lines where they are.
         self._fork_all = bool(constants.DEFAULT_KEEP_REMOTE_FILES)
+        #: Whether no host-task has come yet.
+        self._fresh = True
         self._strikes: dict[tuple[str, Any], int] = {}
         self._penalty: dict[tuple[str, Any], float] = {}
         self._main = threading.get_ident()
@@ -111,7 +116,8 @@ class Session:
     # -- routes ---------------------------------------------------------------------------------------------------
 
     def _start(self, slot: Slot, arguments: dict[str, Any]) -> None:
-        if not self._thread_route(arguments) or not self._dispatch(slot, arguments):
+        fresh, self._fresh = self._fresh, False
+        if (fresh and self._alone(arguments)) or not self._thread_route(arguments) or not self._dispatch(slot, arguments):
             self._fork(slot, arguments)
 
     def _thread_route(self, arguments: dict[str, Any]) -> bool:
@@ -127,6 +133,13 @@ class Session:
             del self._penalty[host.name, task.connection]
         return True
 
+    def _alone(self, arguments: dict[str, Any]) -> bool:
+        """Whether this is all of an ad-hoc command for this machine: one fork costs less than a worker and its interpreter."""
+        if "module_name" not in context.CLIARGS or len(self.strategy._hosts_cache) != 1:
+            return False
+        named = arguments["task_vars"].get("ansible_connection")
+        return (named or arguments["task"].connection) in LOCAL
+
     def _dispatch(self, slot: Slot, arguments: dict[str, Any]) -> bool:
         task_vars, task = arguments["task_vars"], arguments["task"]
         play, host = task_vars.play, arguments["host"]
@@ -139,7 +152,7 @@ class Session:
         if not pool.started and not self._can_work():
             return False
         try:
-            context = pool.share(arguments["play_context"])
+            play_context = pool.share(arguments["play_context"])
             number = pool.share(task)
             play_number = pool.share(play)
             self._share_state(play, play_number)
@@ -153,7 +166,7 @@ class Session:
         if self.watch is not None:
             digests = self.watch.checker.digests(task_vars.anew(), task, arguments["play_context"])
             flight.compare = self.watch.comparison(host.name, task, digests)
-        job = pool.send_job(worker, task, (host.name, number, play_number, context, slot.worker_id), flight)
+        job = pool.send_job(worker, task, (host.name, number, play_number, play_context, slot.worker_id), flight)
         return True
 
     def _can_work(self) -> bool:

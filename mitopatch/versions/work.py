@@ -24,6 +24,7 @@ from mitopatch.runtime import frames, objects
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
 from mitopatch.versions import (
+    all_vars,
     attributes,
     copies,
     facts,
@@ -89,6 +90,7 @@ class Worker(WorkerSeam):
         self.family.start(self)
         templates.install(self.family.environment(), self.family.template_mark)
         plugin_files.install()
+        all_vars.install()
         attributes.install()
         finds.install()
         options.install()

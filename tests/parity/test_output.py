@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,34 @@ def test_commands(bench: Bench, bundle_active: str, name: str) -> None:
     plain, patched = (bench.run(args, arm, hosts=1, near=1, program=program) for arm in arms)
     assert plain.rc == 0, plain.stdout + plain.stderr
     assert_alike(plain, patched)
+
+
+@pytest.mark.parametrize(
+    ("args", "forked"),
+    [(["n01", "-m", "ping"], True), (["h01", "-c", "local", "-m", "ping"], True), (["near", "-m", "ping"], False), (["h01", "-m", "ping"], False)],
+)  # fmt: skip
+def test_command_for_this_machine_alone(bench: Bench, bundle_active: str, tmp_path: Path, args: list[str], forked: bool) -> None:
+    """One host-task on this machine needs no worker; several, or one elsewhere, have one."""
+    env = {"MITOPATCH_PIDFILE": str(tmp_path / "workers")}
+    plain = bench.run(args, "plain", hosts=1, near=2, program="ansible", env=env)
+    patched = bench.run(args, "mitopatch", hosts=1, near=2, program="ansible", env=env)
+    assert plain.rc == 0, plain.stdout + plain.stderr
+    assert_alike(plain, patched)
+    assert (tmp_path / "workers").exists() is not forked
+
+
+def test_role_by_hand(bench: Bench, bundle_active: str, tmp_path: Path) -> None:
+    """An ad-hoc command can bring a whole role: only what begins it is forked."""
+    tasks = tmp_path / "roles" / "brought" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "main.yml").write_text("- ping:\n- set_fact: {brought: true}\n- ping: {data: '{{ brought }}'}\n")
+    env = {"MITOPATCH_PIDFILE": str(tmp_path / "workers"), "ANSIBLE_ROLES_PATH": str(tmp_path / "roles")}
+    args = ["n01", "-m", "include_role", "-a", "name=brought"]
+    arms: tuple[Arm, ...] = ("plain", "mitopatch")
+    plain, patched = (bench.run(args, arm, hosts=1, near=1, program="ansible", env=env) for arm in arms)
+    assert plain.rc == 0, plain.stdout + plain.stderr
+    assert_alike(plain, patched)
+    assert (tmp_path / "workers").exists()
 
 
 def test_console(bench: Bench, bundle_active: str) -> None:
