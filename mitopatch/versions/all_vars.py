@@ -28,12 +28,15 @@ class AllVars(FilledWhenRead):
         if self._whole is None:
             self._whole = whole = self._mark.tag({})
             for name, value in dict.items(self):
-                if value is self:  # it holds itself, too: as far as it had come
-                    value = whole
-                elif type(value) is AllVars:  # an empty dictionary, which has been taken for the beginning of another one
-                    value = {}
-                whole[name] = self._mark.tag(value)
+                whole[name] = self._mark.tag(self._upstreams(value))
         return self._whole
+
+    def _upstreams(self, value: Any) -> Any:
+        """What upstream would have marked there."""
+        if value is self:  # it holds itself, too: as far as it had come
+            return self._whole
+        # An empty dictionary has been taken for the beginning of another one of these.
+        return {} if type(value) is AllVars else value
 
     def _fill(self) -> None:
         if self._whole is None:

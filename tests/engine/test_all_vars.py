@@ -10,7 +10,8 @@ SITE = """
 - hosts: all
   vars: {numbers: [1, {a: 2}], nothing: {}, text: "{{ inventory_hostname }}!", mapping: {x: {}}}
   tasks:
-    - debug: {msg: "{{ vars.numbers }} {{ vars['nothing'] }} {{ vars.text }} {{ vars.mapping }} {{ vars | length }} {{ vars.vars | default({}) | length }}"}
+    - debug: {msg: "{{ vars.numbers }} {{ vars['nothing'] }} {{ vars.text }} {{ vars.mapping }}"}
+    - debug: {msg: "{{ vars | length }} {{ vars.vars | default({}) | length }}"}
     - debug: {msg: "{{ vars | dict2items | map(attribute='key') | list }}"}
     - debug: {msg: "{{ lookup('vars', 'vars').numbers }} {{ hostvars['h1'].vars.numbers | default('none') }}"}
     - debug: {msg: "{{ vars | type_debug }} {{ vars.numbers | type_debug }} {{ 'numbers' in vars }} {{ vars.missing | default('no') }}"}
@@ -33,7 +34,8 @@ class ActionModule(ActionBase):
         found = task_vars["vars"]
         small = {name: value for name, value in found.items() if name in ("numbers", "nothing", "text", "mapping")}
         result.update(
-            changed=False, size=len(found), bare=len(found.get("vars", ())), same=dict(found) == found, kind=isinstance(found, dict), small=small,
+            changed=False, size=len(found), bare=len(found.get("vars", ())),
+            same=dict(found) == found, kind=isinstance(found, dict), small=small,
             copies=[len(copy.copy(found)), len(found.copy()), len({**found})], there="numbers" in found, none=found.get("none", "none"),
             others=sorted(set(task_vars) ^ set(found)), number=pickle.loads(pickle.dumps(found["numbers"])), text=json.dumps(small),
         )

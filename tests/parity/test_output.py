@@ -96,7 +96,10 @@ def test_commands(bench: Bench, bundle_active: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("args", "forked"),
-    [(["n01", "-m", "ping"], True), (["h01", "-c", "local", "-m", "ping"], True), (["near", "-m", "ping"], False), (["h01", "-m", "ping"], False)],
+    [
+        (["n01", "-m", "ping"], True), (["h01", "-c", "local", "-m", "ping"], True),
+        (["near", "-m", "ping"], False), (["h01", "-m", "ping"], False),
+    ],
 )  # fmt: skip
 def test_command_for_this_machine_alone(bench: Bench, bundle_active: str, tmp_path: Path, args: list[str], forked: bool) -> None:
     """One host-task on this machine needs no worker; several, or one elsewhere, have one."""
