@@ -195,10 +195,10 @@ def _install_reading() -> None:
 
     def get_inherited(self: Any, obj: Any, obj_type: Any = None) -> Any:
         held = obj.__dict__ if obj is not None else {}
-        if held.get("_squashed") or held.get("_finalized"):
-            value = held.get("_" + self.name, Sentinel)
-            if value is not Sentinel:
-                return value
+        value = held.get("_" + self.name, Sentinel)
+        # What a task has of its own it inherits only where values add up (Task._get_parent_attribute): a loop's copies have all of them.
+        if value is not Sentinel and (held.get("_squashed") or held.get("_finalized") or (not self.extend and isinstance(obj, Task))):
+            return value
         return inherited(self, obj, obj_type)
 
     def get_own(self: Any, obj: Any, obj_type: Any = None) -> Any:
