@@ -7,6 +7,7 @@ late, upstream's own plugin serves on the thread, as it does there for a connect
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import sys
@@ -151,6 +152,15 @@ def connection_wrapper(master: Any) -> Any:
     return get_with_context
 
 
+def _of_current_user(connection: Any) -> None:
+    """A local connection is the current user's, whatever ``ansible_user`` says. Source: local.Connection (2.11 to 2.21)."""
+    try:
+        connection.default_user = getpass.getuser()
+    except (KeyError, OSError):  # who has no entry in passwd; OSError from Python 3.13
+        connection.default_user = ""
+    connection._play_context.remote_user = connection.default_user
+
+
 def _give_options(short: str) -> None:
     """Give Mitogen's plugin the options of upstream's, such as ``pipelining``, if it has none of its own."""
     config = constants.config
@@ -166,6 +176,8 @@ _SHOWN = frozenset(("raw", "script"))
 
 def becomes_otherwise(connection: Any, action: type) -> bool:
     """Whether a task becomes another user in a way that is for upstream's own connection; raises HandBack while it can."""
+    if connection.transport == "local":
+        _of_current_user(connection)
     plugin = connection.become
     if plugin is None:
         return False

@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from testbed import events
 from testbed.compare import assert_same, difference
+from testbed.inventory import interpreter
 
 from tests.engine.conftest import Local, LocalRun, order, series
 
@@ -354,6 +356,43 @@ def test_a_reset_ends_all_interpreters_of_a_connection(local: Local) -> None:
     before, after = ({pid for pid, _ in said[name].values()} for name in ("before", "after"))
     assert (len(before), len(after)) == (5, 5), said
     assert not before & after
+
+
+OF_CURRENT_USER = {
+    "site.yml": play(
+        """
+- name: files of a module
+  copy: {content: x, dest: "{{ playbook_dir }}/targets/{{ inventory_hostname }}"}
+- name: delegated
+  stat: {path: "~/.ansible"}
+  delegate_to: localhost
+- name: another
+  command: id -un
+  become: "{{ sudo }}"
+  become_user: "{{ ansible_user }}"
+- name: in mid-loop
+  command: id -un
+  become: "{{ sudo }}"
+  become_user: "{{ item }}"
+  loop: ["{{ me }}", "{{ ansible_user }}"]
+"""
+    )
+}
+
+
+def test_a_local_connection_is_the_current_users(local: Local) -> None:
+    """Whatever user the host has for other connections: by that name plain Ansible finds the home, and knows whom to become."""
+    me, other = getpass.getuser(), "nobody" if getpass.getuser() == "root" else "root"
+    command = ["sudo", "-n", "-u", other, "true"]
+    sudo = shutil.which("sudo") is not None and subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+    args = ["-e", f"ansible_user={other} me={me} ansible_python_interpreter={interpreter()}", "-e", f"{{sudo: {str(sudo).lower()}}}"]
+    plain, patched = local.both(OF_CURRENT_USER, args=args)
+    assert plain.rc == 0, plain.text
+    assert_same(plain, patched)
+    said = set(patched.values("stdout")["another"].values())
+    assert said == {other if sudo else me}
+    made = [sorted(str(path.relative_to(run.directory)) for path in run.directory.glob("home/.ansible/**/*")) for run in (plain, patched)]
+    assert made[0] == made[1]
 
 
 VARS_PLUGIN = {
