@@ -29,7 +29,7 @@ def project(directory: Path) -> dict[str, str]:
 
 
 #: What a result says of a file's content; left out where the content is.
-OF_CONTENT = ("checksum", "md5sum", "size")
+OF_CONTENT = ("checksum", "md5sum", "remote_checksum", "remote_md5sum", "size")
 
 
 def _compared(done: Run, content: Content) -> Run:

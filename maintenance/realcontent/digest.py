@@ -29,7 +29,7 @@ def without(found: Mapping[str, str], left_out: Mapping[str, str], content_left_
     """Return what `changes` found without what these tables name; they may know more than they did then."""
     absent, bare = _table({**LEFT_OUT, **left_out}), _table({**CONTENT_LEFT_OUT, **content_left_out})
     return {
-        name: " ".join(text.split()[:2]) if text.startswith("-") and bare.fullmatch(name) else text
+        name: " ".join(text.split(" ")[:2]) if text.startswith("-") and bare.fullmatch(name) else text
         for name, text in found.items()
         if not absent.fullmatch(name)
     }

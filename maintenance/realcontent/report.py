@@ -27,7 +27,8 @@ chroots, each with its own sshd, once plain and once through mitopatch, from the
 events with their results, the order of tasks, statistics, output, warnings, and every file of the targets (type, mode, owner,
 content) and of the project on the controller. What is left out of the comparison stands with its reason in
 tests/testbed/events.py and in maintenance/realcontent/. Times are one run each, on a machine that did other things too; CPU is
-that of the controller's processes.
+that of the controller's processes. Modes in rows one below the other with one date are runs on the same targets, one after the
+other.
 """
 #: Lines of a difference that are kept; the whole of it stays in .cache/realcontent/work.
 DETAILS = 40
@@ -84,9 +85,15 @@ def add(options: argparse.Namespace, content: Content, pairs: list[tuple[Step, S
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "targets": f"Debian {SUITE}"},
         "steps": [{"mode": mode, **record(pair)} for mode, pair in zip(options.steps, pairs)],
     }
-    known = dict(sorted(known.items()))
+    known = dict(sorted((key, entry) for key, entry in known.items() if key == name or not _in(entry, known[name])))
     JSON.write_text(json.dumps(known, indent=1) + "\n")
     PAGE.write_text(page(known))
+
+
+def _in(entry: dict[str, Any], newer: dict[str, Any]) -> bool:
+    """Whether the newer record is of the same, and has each step of the other."""
+    same = all(entry[what] == newer[what] for what in ("content", "series", "hosts", "arguments"))
+    return same and {step["mode"] for step in entry["steps"]} <= {step["mode"] for step in newer["steps"]}
 
 
 def page(known: dict[str, Any]) -> str:
