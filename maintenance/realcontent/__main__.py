@@ -3,6 +3,7 @@
 python -m maintenance.realcontent debops                  for real, on one target
 python -m maintenance.realcontent debops --check          in check mode only
 python -m maintenance.realcontent debops --steps check,real,check --hosts 4
+python -m maintenance.realcontent --page                  only writes the page, from the record
 
 Needs root, debootstrap, and the role set in this environment (nox -s real installs it). Exit code 0 if nothing differs.
 """
@@ -150,6 +151,9 @@ def compared(session: Session, left: list[arms.Step], right: list[arms.Step]) ->
 
 def main() -> int:
     """Return 0 if both arms agree."""
+    if sys.argv[1:] == ["--page"]:
+        report.write()
+        return 0
     options = parse(sys.argv[1:])
     targets.check_machine()
     # The context managers below clean up; a signal must let them.

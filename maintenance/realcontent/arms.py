@@ -103,6 +103,11 @@ def new_project(directory: Path, content: Content, fleet: Fleet, arm: Arm, seeds
     (directory / "ansible.cfg").write_text(text)
 
 
+def metered(report: Path) -> list[str]:
+    """Return what stands before a command whose time is to be written to the file."""
+    return [sys.executable, str(METER), str(report), str(METER_SHARE)]
+
+
 def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str]) -> tuple[Run, dict[str, float]]:
     """Run the playbook once; return what came of it, and its wall and CPU seconds."""
     for name in ("events", "stdout", "stderr"):
@@ -126,7 +131,7 @@ def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str
     if arm == "plain":
         environment["MITOPATCH"] = "off"
     report = directory / "measured.json"
-    command = [sys.executable, str(METER), str(report), str(METER_SHARE), str(Path(sys.executable).parent / "ansible-playbook")]
+    command = [*metered(report), str(Path(sys.executable).parent / "ansible-playbook")]
     command += [str(content.playbook()), *content.args, *(["--check"] if check else []), *more]
     done = Started(directory, command, environment, marker).finish(LIMIT)
     measured: dict[str, float] = json.loads(report.read_text())

@@ -87,7 +87,12 @@ def add(options: argparse.Namespace, content: Content, pairs: list[tuple[Step, S
     }
     known = dict(sorted((key, entry) for key, entry in known.items() if key == name or not _in(entry, known[name])))
     JSON.write_text(json.dumps(known, indent=1) + "\n")
-    PAGE.write_text(page(known))
+    write()
+
+
+def write() -> None:
+    """Write the page from the record."""
+    PAGE.write_text(page(json.loads(JSON.read_text())))
 
 
 def _in(entry: dict[str, Any], newer: dict[str, Any]) -> bool:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+arms = pytest.importorskip("maintenance.realcontent.arms", reason="not a checkout")
 contents = pytest.importorskip("maintenance.realcontent.contents", reason="not a checkout")
+differences = pytest.importorskip("maintenance.realcontent.differences", reason="not a checkout")
 digest = pytest.importorskip("maintenance.realcontent.digest", reason="not a checkout")
 mirror = pytest.importorskip("maintenance.realcontent.mirror", reason="not a checkout")
+report = pytest.importorskip("maintenance.realcontent.report", reason="not a checkout")
 
 
 def test_changes_leave_out_what_the_tables_name(tmp_path: Path) -> None:
@@ -92,3 +97,50 @@ def test_project_has_a_line_for_each_target(tmp_path: Path) -> None:
 def test_page_is_what_the_record_says() -> None:
     report = pytest.importorskip("maintenance.realcontent.report", reason="not a checkout")
     assert report.PAGE.read_text() == report.page(json.loads(report.JSON.read_text())), "write it anew: nox -s real"
+
+
+def test_the_meter_takes_what_it_is_given(tmp_path: Path) -> None:
+    subprocess.run([*arms.metered(tmp_path / "measured"), "true"], check=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert json.loads((tmp_path / "measured").read_text())["wall"] > 0
+
+
+def step(directory: Path, key: str, size: int, mode: str = "-rw-------") -> Any:
+    """One run whose task copied a key made at random, and said a token."""
+    result = {"dest": "/etc/key", "checksum": key, "size": size, "item": {"path": "/etc/other", "size": 3}, "token": f"token-{key}"}
+    event = {"event": "ok", "host": "h", "task": "t", "result": result}
+    (directory / "events").write_text(json.dumps(event) + "\n")
+    (directory / "stdout").write_text(f"said token-{key}\n")
+    (directory / "stderr").write_text("")
+    log = [json.loads(line) for line in (directory / "events").read_text().splitlines()]
+    run = arms.Run(0, f"said token-{key}\n", "", log, 1.0, 1.0, directory)
+    return arms.Step(run, {"h": {"etc/key": f"{mode} 0:0 {key}", "var/gone": key}}, {"wall": 1.0, "user": 1.0, "system": 0.0})
+
+
+def test_what_a_role_set_draws_is_left_out_and_nothing_else(tmp_path: Path) -> None:
+    content = contents.Content(
+        requirements=(), about="", playbook=Path, inventory=str,
+        left_out={r"var/gone": "stamp"}, content_left_out={r"etc/key": "drawn"}, text_left_out={r"token-\w+": "drawn"},
+    )  # fmt: skip
+    one, other = step(tmp_path, "abc", 1), step(tmp_path, "def", 2)
+    assert differences.of_step(one, other, content) == ""
+    found = differences.of_step(one, step(tmp_path, "def", 2, "-rw-r--r--"), content)
+    assert differences.summary(found) == "different: files of h"
+    other.run.events[0]["result"]["item"]["size"] = 4
+    assert differences.summary(differences.of_step(one, other, content)) == "different: events of h"
+
+
+def test_a_step_is_read_as_it_was_written(tmp_path: Path) -> None:
+    before = step(tmp_path, "abc", 1)
+    before.write(tmp_path, 3)
+    after = arms.Step.read(tmp_path, 3, tmp_path)
+    assert (after.files, after.measured, after.run.events) == (before.files, before.measured, before.run.events)
+    assert (after.run.rc, after.run.stdout, after.run.stderr) == (before.run.rc, before.run.stdout, before.run.stderr)
+
+
+def test_a_record_gives_way_to_a_newer_one_with_more_steps() -> None:
+    def record(hosts: int, *modes: str) -> dict[str, Any]:
+        return {"content": "c", "series": "2.16", "hosts": hosts, "arguments": [], "steps": [{"mode": mode} for mode in modes]}
+
+    assert report._in(record(1, "real"), record(1, "check", "real"))
+    assert not report._in(record(1, "check"), record(1, "real"))
+    assert not report._in(record(2, "real"), record(1, "real"))
