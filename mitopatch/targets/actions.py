@@ -20,7 +20,7 @@ import ansible_mitogen.target
 import mitogen.core
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import onboard, planner
+from mitopatch.targets import discovery, onboard, planner
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
     _upstream_way = False
     #: Whether the module that is being run may have done something; set by `planner`.
     module_begun = False
+    #: The Pythons that ansible_mitogen tries while it looks for one.
+    _mitogen_interpreter_candidates: list[str]
     #: Whether a method of `CONNECTING` is at work.
     _connecting = False
 
@@ -135,6 +137,8 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         return self._remote_chmod(remote_paths, "u+x") if execute else self.COMMAND_RESULT.copy()
 
     def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        if self._mitogen_discovering_interpreter:
+            self._mitogen_interpreter_candidates = _found.candidates(self._mitogen_interpreter_candidates)
         kwargs.pop("process_result", None)  # from 2.21; for PowerShell, which Mitogen's targets do not run
         # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
         if kwargs.get("chdir") is not None:
@@ -192,18 +196,24 @@ _places: dict[tuple[int, str], str] = {}
 
 _adorned: dict[type, type] = {}
 _on_action: Callable[[type], None]
+_found: discovery.Found
 _not_mitogens: Callable[[Any, type], bool]
 _upstream_connection: Callable[[Any], Any]
 
 
-def tell(on_action: Callable[[type], None], not_mitogens: Callable[[Any, type], bool], upstream_connection: Callable[[Any], Any]) -> None:
+def tell(
+    on_action: Callable[[type], None],
+    not_mitogens: Callable[[Any, type], bool],
+    upstream_connection: Callable[[Any], Any],
+    found: discovery.Found,
+) -> None:
     """``on_action(klass)`` is called with upstream's class whenever an action plugin is made for a task.
 
     ``not_mitogens`` says of a connection of Mitogen's, set up for an action of that class, whether upstream's own has to serve;
     ``upstream_connection`` makes of it the upstream's one that it stands for.
     """
-    global _on_action, _not_mitogens, _upstream_connection
-    _on_action, _not_mitogens, _upstream_connection = on_action, not_mitogens, upstream_connection
+    global _on_action, _not_mitogens, _upstream_connection, _found
+    _on_action, _not_mitogens, _upstream_connection, _found = on_action, not_mitogens, upstream_connection, found
 
 
 def adorn(klass: type) -> type:

@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, imports, onboard, planner, turns
+from mitopatch.targets import actions, bringup, discovery, imports, onboard, planner, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -195,6 +195,7 @@ class Master:
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
         on_action: Callable[[type], None],
+        on_command: Callable[[Any, str], None],
         not_mitogens: Callable[[Any, type], bool],
         upstream_connection: Callable[[Any], Any],
     ) -> None:
@@ -203,22 +204,23 @@ class Master:
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
         ``on_connecting`` is told of a connection that Mitogen is about to make, ``on_connect`` that a task has reached its target,
         ``on_failure`` that Mitogen could not connect and ``on_busy`` that another task keeps the target busy (all but ``on_connect``
-        may raise HandBack), ``on_action`` that an action plugin of some class begins; ``not_mitogens`` and
-        ``upstream_connection``: see `actions.tell`.
+        may raise HandBack), ``on_action`` that an action plugin of some class begins, ``on_command`` a command on a
+        connection; ``not_mitogens`` and ``upstream_connection``: see `actions.tell`.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
         ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
-        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy)
+        found = discovery.Found(modules.first_python)
+        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy, found)
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
-        actions.tell(on_action, not_mitogens, upstream_connection)
+        actions.tell(on_action, not_mitogens, upstream_connection, found)
         planner.install(modules)
         imports.install()
         bringup.install()
-        self._terminal_where_upstream_has_one()
+        self._terminal_where_upstream_has_one(on_command)
         self._fetched_after_what_was_sent()
 
     @staticmethod
@@ -233,14 +235,16 @@ class Master:
         ansible_mitogen.connection.Connection.on_action_run = on_action_run
 
     @staticmethod
-    def _terminal_where_upstream_has_one() -> None:
+    def _terminal_where_upstream_has_one(on_command: Callable[[Any, str], None]) -> None:
         # ansible_mitogen gives every command a terminal, as ssh does for some: its output has carriage returns, and its
         # errors ssh's last words.
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
             tty = self.transport in ("ssh", "smart") and not in_data and sudoable and _use_tty(self)
             # The user's own shell only where sshd would start it: that of a service's account may be one that lets nobody in.
             shell = None if self.transport in ("ssh", "smart") and not self.become else "/bin/sh"
-            rc, stdout, stderr = self.get_chain().call(
+            chain = self.get_chain()
+            on_command(self, str(cmd))
+            rc, stdout, stderr = chain.call(
                 onboard.exec_command,
                 shell=shell,
                 cmd=unsafe.cast(cmd),

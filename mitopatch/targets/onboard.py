@@ -26,6 +26,8 @@ TRACEBACK = "ansible.module_utils._internal._traceback"
 
 #: Key of the answer that asks for the upstream way.
 AGAIN = "mitopatch_again"
+#: Key, in what a target tells of itself on connecting, of its Python.
+EXECUTABLE = "mitopatch_executable"
 
 _init_child = ansible_mitogen.target.init_child
 
@@ -266,7 +268,9 @@ def init_child(econtext, log_level, candidate_temp_dirs):
         ansible_mitogen.target.find_good_temp_dir(paths)
     except IOError:
         paths = candidate_temp_dirs
-    return _init_child(log_level=log_level, candidate_temp_dirs=paths, econtext=econtext)
+    result = _init_child(log_level=log_level, candidate_temp_dirs=paths, econtext=econtext)
+    result[EXECUTABLE] = sys.executable
+    return result
 
 
 def is_interpreter(path):

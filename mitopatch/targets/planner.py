@@ -32,6 +32,8 @@ class Modules(Protocol):
 
     #: Upstream's module that words exceptions on the target; None before 2.19.
     loader: Optional[str]
+    #: The Python that discovery prefers to all candidates where there is a rule for distributions; None from 2.19 on.
+    first_python: Optional[str]
 
     def path(self, action: Any, name: str) -> Optional[str]:
         """The file of a module as this task finds it; None if there is none."""
@@ -50,6 +52,9 @@ class Modules(Protocol):
 
     def special(self, source: bytes) -> bool:
         """Whether only AnsiballZ can prepare this module."""
+
+    def begins(self, action: Any, path: str) -> None:
+        """A module, in this file, is about to run in Mitogen's interpreter."""
 
 
 class Upstream(Exception):
@@ -131,7 +136,7 @@ def install(modules: Modules) -> None:
         command = upstream(s, candidates, task_vars, action, rediscover_python)
         if known and not action._mitogen_rediscovered_interpreter:
             action._discovered_interpreter_key = None  # upstream tells of it once
-        return modules.interpreter(str(s), command)
+        return command if action._mitogen_discovering_interpreter else modules.interpreter(str(s), command)
 
     ansible_mitogen.transport_config.parse_python_path = parse_python_path
 
@@ -195,6 +200,7 @@ def invoke(invocation: Any) -> Any:
         arguments = planner.get_kwargs()
     except Exception as exc:  # a parameter that is not for JSON, a limit that cannot be templated
         raise Upstream("parameters") from exc
+    _modules.begins(invocation.action, path)
     if planner.should_fork():
         invocation.action.module_begun = True
         response = ansible_mitogen.planner._invoke_isolated_task(invocation, planner)

@@ -19,6 +19,8 @@ import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 import ansible_mitogen.connection
 import mitogen.core
 
+from mitopatch.targets import discovery
+
 LOG = logging.getLogger(__name__)
 
 #: Seconds after which the task whose turn it is takes long.
@@ -115,6 +117,7 @@ def install(
     on_connect: Callable[[], None],
     on_failure: Callable[[], Any],
     on_busy: Callable[[], Any],
+    found: discovery.Found,
 ) -> None:
     """Have Mitogen's connection plugins take turns, and tell of what becomes of connecting: see `Master.install`."""
     klass = ansible_mitogen.connection.Connection
@@ -130,7 +133,13 @@ def install(
             raise
 
     def connect_stack(self: Any, stack: Any) -> None:
+        wanted, stack = stack, found.kept(stack)
         connect_or_tell(self, stack)
+        if stack is not wanted and not found.still(wanted, self.init_child_result):
+            put(self)
+            stack = wanted
+            connect_or_tell(self, stack)
+        found.connected(stack, self.init_child_result)
         target = self.context.context_id
         lane = turns.take(target, lanes(stack))
         if lane:

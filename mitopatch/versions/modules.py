@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Optional
 
 from ansible import constants
-from ansible.executor import module_common
+from ansible.executor import interpreter_discovery, module_common
 from ansible.plugins.loader import module_loader
+from ansible.utils.display import Display
 
 from mitopatch.versions import routes
+
+display = Display()
 
 _LIMIT = "PYTHON_MODULE_RLIMIT_NOFILE"
 #: A serialization profile of its own (from 2.19), embedded files (from 2.21): AnsiballZ prepares these.
@@ -27,6 +31,8 @@ class Modules:
         ``arguments``: whether an interpreter may be given with arguments.
         """
         self.loader = loader
+        # Nearly all of the distributions in its table have this one.
+        self.first_python = "/usr/bin/python3" if hasattr(interpreter_discovery, "_get_linux_distro") else None
         self._arguments = arguments
         self._nameless = nameless
         config = constants.config
@@ -75,3 +81,8 @@ class Modules:
 
     def special(self, source: bytes) -> bool:
         return _SPECIAL.search(source) is not None
+
+    def begins(self, action: Any, path: str) -> None:
+        # Who reads at -vvv wants to see what runs where. Upstream's line has a command, and there is none.
+        display.vvv(f"Using module file {path}")
+        routes.command(action._connection, f"{os.path.basename(path)} (in the connection's own interpreter)")

@@ -17,9 +17,12 @@ from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
+from ansible.utils.display import Display
 
 from mitopatch.runtime.seam import HandBack
 from mitopatch.versions import process_wide, threads
+
+display = Display()
 
 #: Become methods for the thread route, by the plugin's last name.
 BECOME = frozenset({"sudo"})
@@ -84,6 +87,12 @@ def _wants_sshpass(connection: Any) -> bool:
     return bool(connection._options.get("password_mechanism", "sshpass") == "sshpass")  # a choice from 2.19 on
 
 
+def command(connection: Any, text: str) -> None:
+    """A command is about to run on the target: at -vvv a line like those of upstream's own connections."""
+    context = connection._play_context
+    display.vvv("EXEC (censored due to no log)" if context.no_log else f"EXEC {text}", host=context.remote_addr)
+
+
 def connection_failed() -> None:
     """Mitogen could not connect: upstream's own attempt in a fork decides, and words the result."""
     prepared = threads.current_task()
@@ -120,6 +129,7 @@ def install(master: Any, modules: Any) -> None:
         on_failure=connection_failed,
         on_busy=busy,
         on_action=acting,
+        on_command=command,
         not_mitogens=becomes_otherwise,
         upstream_connection=upstream_connection,
     )

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from testbed import events
@@ -71,3 +72,17 @@ def test_tasks(bench: Bench, bundle_active: str) -> None:
     """Jobs and time limits, loops that end early, environments, data of every kind, delegation, hosts made in mid-run."""
     plain, _ = both(bench, "tasks.yml", [], rc=(0,), hosts=2, near=3)
     assert "Hosts of the moment" in plain.stdout
+
+
+def test_a_python_that_is_found(bench: Bench, bundle_active: str, tmp_path: Path) -> None:
+    """Discovery as in plain Ansible, and one login a host for it and for all that follows."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/logins.$ARM\nexec {shutil.which("ssh")} "$@"\n')
+    ssh.chmod(0o755)
+    variables = {"ansible_python_interpreter": "auto", "ansible_ssh_executable": ssh}
+    arms: tuple[Arm, ...] = ("plain", "mitopatch")
+    plain, patched = (bench.run(["routes/found.yml"], arm, hosts=3, variables=variables, env={"ARM": arm}) for arm in arms)
+    assert plain.rc == 0, plain.stdout + plain.stderr
+    assert_same(plain, patched)
+    logins = [line for line in (tmp_path / "logins.mitopatch").read_text().splitlines() if "127.0.1." in line]
+    assert len(logins) == 3, logins
