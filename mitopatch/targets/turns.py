@@ -121,7 +121,12 @@ def install(
 ) -> None:
     """Have Mitogen's connection plugins take turns, and tell of what becomes of connecting: see `Master.install`."""
     klass = ansible_mitogen.connection.Connection
-    connect, put = klass._connect_stack, klass._put_connection
+    build, connect, put = klass._build_stack, klass._connect_stack, klass._put_connection
+
+    def build_stack(self: Any) -> Any:
+        # Before a connection is made, and before one is reset.
+        name, self.mitopatch_wanted = build(self)
+        return name, found.kept(self.mitopatch_wanted)
 
     def connect_or_tell(self: Any, stack: Any) -> None:
         try:
@@ -133,7 +138,7 @@ def install(
             raise
 
     def connect_stack(self: Any, stack: Any) -> None:
-        wanted, stack = stack, found.kept(stack)
+        wanted = self.mitopatch_wanted
         connect_or_tell(self, stack)
         if stack is not wanted and not found.still(wanted, self.init_child_result):
             put(self)
@@ -165,5 +170,6 @@ def install(
                 turns.give(self.mitopatch_target)
 
     klass.mitopatch_target = 0  # no target's number: nothing to give
+    klass._build_stack = build_stack
     klass._connect_stack = connect_stack
     klass._put_connection = put_connection
