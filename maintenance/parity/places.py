@@ -3,8 +3,10 @@
     2.16.19-py3.11/sdist/ansible_core-2.16.19/test/integration/targets
     2.16.19-py3.11/plain, .../patched      environments
     wheels                                 what targets install in the sandbox
+    programs                               Debian packages of programs that targets want and this machine does not have
 
-All of it comes from the package index by pip and uv, once; only mitopatch is built anew and installed for each run.
+All of it comes from the package index by pip and uv (programs by apt-get, where there is one), once; only mitopatch is built
+anew and installed for each run.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ WHEELS = (
     ("pexpect==4.8.0", "passlib", "bcrypt==4.0.1"),
     ("pexpect==4.9.0", "jinja2", "packaging", "setuptools", "wheel", "virtualenv", "toml", "tomli", "build"),
 )
+#: What upstream's test containers have, by the Debian package it is in; unpacked in sandboxes only.
+PROGRAMS = {"getfacl": "acl"}
 _ABOUT = "import ansible, sys; print(ansible.__path__[0], sys.base_prefix)"
 
 
@@ -63,6 +67,7 @@ class Places:
         self.patched = self._environment("patched")
         self.tree = self._sdist() / "test" / "integration" / "targets"
         self._download_wheels()
+        self._download_programs()
         self.base: set[Path] = set()
 
     def _environment(self, name: str) -> Path:
@@ -99,6 +104,14 @@ class Places:
                 _call(str(self.plain / "bin/pip"), "download", "-q", "-d", str(self.wheels), *names)
             done.touch()
 
+    def _download_programs(self) -> None:
+        folder = CACHE / "programs"
+        folder.mkdir(exist_ok=True)
+        wanted = [package for program, package in PROGRAMS.items() if not shutil.which(program) and not list(folder.glob(f"{package}_*"))]
+        if wanted and shutil.which("apt-get"):
+            # Without them some targets do not pass plain, and are not compared; no reason to stop here.
+            subprocess.run(["apt-get", "-q", "download", *wanted], check=False, capture_output=True, cwd=folder)
+
     def install(self) -> str:
         """[maintenance] Build mitopatch from this checkout into the patched environment; what `mitopatch status` says there."""
         python = str(self.patched / "bin/python")
@@ -115,7 +128,7 @@ class Places:
         """[maintenance] What a script has to know of one of the two environments."""
         package, base = _call(str(environment / "bin/python"), "-c", _ABOUT).split()
         self.base.add(Path(base))
-        return Place(self.release, self.python, environment, Path(package), self.tree, self.wheels)
+        return Place(self.release, self.python, environment, Path(package), self.tree, self.wheels, CACHE / "programs")
 
     def overlaid(self) -> list[Path]:
         """[maintenance] The folders that a sandbox is given at their own paths: its /root is empty, and it has no other file systems."""

@@ -26,6 +26,7 @@ class Place(NamedTuple):
     package: Path
     tree: Path
     wheels: Path
+    programs: Path
 
 
 def environment(place: Place, its_aliases: tuple[str, ...], extra: dict[str, str]) -> dict[str, str]:
@@ -94,6 +95,9 @@ def script(place: Place, target: str, extra: dict[str, str]) -> str:
     its_inventory = inventory(place, targets.aliases_of(place.tree / target))
     lines = [
         "set -e",
+        "rm -rf /nonexistent",  # targets name it as a path that is not there
+        f'for package in {shlex.quote(str(place.programs))}/*.deb; do [ ! -e "$package" ] || dpkg -x "$package" /opt/programs; done',
+        "[ ! -d /opt/programs ] || find /opt/programs -path '*/bin/*' -exec cp -t /usr/bin {} +",
         sandbox.SSHD,
         f"mkdir -p {_ROOT}/lib",
         f"ln -s {shlex.quote(str(place.package))} {_ROOT}/lib/ansible",
