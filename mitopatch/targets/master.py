@@ -216,6 +216,7 @@ class Master:
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
+        ContextService.ALWAYS_PRELOAD = (*ContextService.ALWAYS_PRELOAD, *modules.other_names)
         actions.tell(on_action, not_mitogens, upstream_connection, found)
         planner.install(modules)
         imports.install()

@@ -34,6 +34,8 @@ class Modules(Protocol):
     loader: Optional[str]
     #: The Python that discovery prefers to all candidates where there is a rule for distributions; None from 2.19 on.
     first_python: Optional[str]
+    #: Names in `module_utils` under which every module finds another one, so that Mitogen does not see that it will be asked for them.
+    other_names: tuple[str, ...]
 
     def path(self, action: Any, name: str) -> Optional[str]:
         """The file of a module as this task finds it; None if there is none."""
@@ -116,6 +118,8 @@ _same_interpreter: dict[tuple[int, str], bool] = {}
 _maps: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
 #: What targets (Mitogen's numbers) have of files.
 _sent: set[tuple[int, str]] = set()
+#: Which of `module_utils` they were sent, or have been by then.
+_told: dict[int, set[str]] = {}
 #: The environment that this worker, and so a local interpreter, was started with.
 _environment: dict[bytes, bytes] = {}
 
@@ -168,10 +172,14 @@ def _runs_here(invocation: Any, interpreter: str) -> bool:
 
 
 def _send_files(invocation: Any, planner: NewStylePlanner) -> None:
-    """Send the target what it does not have yet. ansible_mitogen asks a service each time."""
+    """Send the target what it does not have yet. ansible_mitogen asks a service each time, and has what is imported asked for."""
     context = invocation.connection.context
     key = (context.context_id, invocation.module_path)
     if key not in _sent:
+        told = _told.setdefault(context.context_id, set())
+        names = [name for name in planner.get_module_map()["builtin"] if name not in told]
+        told.update(names)
+        context.router.responder.forward_modules(context, names)
         ansible_mitogen.planner._propagate_deps(invocation, planner, context)
         _sent.add(key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Any, Optional
 
 from ansible import constants
@@ -33,6 +34,8 @@ class Modules:
         self.loader = loader
         # Nearly all of the distributions in its table have this one.
         self.first_python = "/usr/bin/python3" if hasattr(interpreter_discovery, "_get_linux_distro") else None
+        utils = ((name, module) for name, module in list(sys.modules.items()) if name.startswith("ansible.module_utils.compat."))
+        self.other_names = tuple(name for name, module in utils if getattr(module, "__name__", name) != name)
         self._arguments = arguments
         self._nameless = nameless
         config = constants.config
