@@ -136,9 +136,13 @@ def install(modules: Modules) -> None:
     upstream = ansible_mitogen.transport_config.parse_python_path
 
     def parse_python_path(s: Any, candidates: Any, task_vars: Any, action: Any, rediscover_python: Any) -> list[str]:
-        known = "discovered_interpreter_python" in (task_vars.get("ansible_facts") or ())
-        command = upstream(s, candidates, task_vars, action, rediscover_python)
-        if known and not action._mitogen_rediscovered_interpreter:
+        # What is known of a delegate stands with its variables, and what is found out there is told of with `delegate_facts` only.
+        task = action._task
+        delegated = (task_vars.get("ansible_delegated_vars") or {}).get(task.delegate_to) if task.delegate_to else None
+        variables = task_vars if delegated is None else delegated
+        known = "discovered_interpreter_python" in (variables.get("ansible_facts") or ())
+        command = upstream(s, candidates, variables, action, rediscover_python)
+        if (known and not action._mitogen_rediscovered_interpreter) or (delegated is not None and not task.delegate_facts):
             action._discovered_interpreter_key = None  # upstream tells of it once
         return command if action._mitogen_discovering_interpreter else modules.interpreter(str(s), command)
 

@@ -395,6 +395,42 @@ def test_a_local_connection_is_the_current_users(local: Local) -> None:
     assert made[0] == made[1]
 
 
+#: `known` has its interpreter from its facts, `unknown` from nobody; `far` has another.
+DISCOVERED = {
+    "site.yml": play("- ping:", "known")
+    + play(
+        """
+- name: known
+  find: {paths: [/nothing]}
+  delegate_to: known
+- name: unknown
+  find: {paths: [/nothing]}
+  delegate_to: unknown
+- name: in a loop
+  stat: {path: "/nothing/{{ item }}"}
+  delegate_to: "{{ item }}"
+  loop: [known, unknown]
+- name: with facts
+  find: {paths: [/nothing]}
+  delegate_to: unknown
+  delegate_facts: true
+- name: facts
+  debug: {msg: "{{ ['known', 'unknown', 'far'] | map('extract', hostvars, 'ansible_facts') | list }}"}
+""",
+        "far",
+    )
+}
+
+
+def test_the_interpreter_of_a_delegate(local: Local) -> None:
+    """It is what is known or found out about the delegate, and no fact of the task's own host."""
+    inventory = f"far ansible_python_interpreter={interpreter()}\nknown\nunknown\n[all:vars]\nansible_connection=local\n"
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    plain, patched = local.both(DISCOVERED, inventory=inventory, env=env)
+    assert plain.rc == 0, plain.text
+    assert_same(plain, patched)
+
+
 VARS_PLUGIN = {
     "site.yml": play(
         """
