@@ -69,10 +69,21 @@ def _noting(put):
     return note
 
 
+def _say_where():
+    """PWD as the shell has it that starts upstream's modules: sudo takes it away, and locally it is where Ansible was started."""
+    try:
+        here, said = os.getcwd(), os.environ.get("PWD", "")
+        if said != here and not (os.path.isabs(said) and os.path.isdir(said) and os.path.samefile(said, ".")):
+            os.environ["PWD"] = here
+    except OSError:  # a directory that is gone
+        pass
+
+
 class Environment(object):
     """Stands for ansible_mitogen's TemporaryEnvironment, which decodes all variables before each module and sets all of them after it."""
 
     def __init__(self, env=None):
+        _say_where()
         self.before = list(_variables.items())
         for name, value in (env or {}).items():
             if value is None:

@@ -397,7 +397,7 @@ def test_a_local_connection_is_the_current_users(local: Local) -> None:
 
 #: `known` has its interpreter from its facts, `unknown` from nobody; `far` has another.
 DISCOVERED = {
-    "site.yml": play("- ping:", "known")
+    "site.yml": play("- setup: {gather_subset: ['!all', '!min', env]}", "known")
     + play(
         """
 - name: known
@@ -415,7 +415,7 @@ DISCOVERED = {
   delegate_to: unknown
   delegate_facts: true
 - name: facts
-  debug: {msg: "{{ ['known', 'unknown', 'far'] | map('extract', hostvars, 'ansible_facts') | list }}"}
+  debug: {msg: "{{ [hostvars['known'], hostvars['unknown'], hostvars['far']] | map(attribute='ansible_facts') | map('list') }}"}
 """,
         "far",
     )

@@ -58,8 +58,9 @@ VOLATILE_FACTS = {
     "entropy_avail": "kernel",
 }
 
-# Of the fact `env`: belongs to one connection or one shell, not to the target.
-VOLATILE_ENVIRONMENT = {"SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "_", "SHLVL", "OLDPWD", "LS_COLORS", "TERM"}
+# Of the fact `env`: belongs to one connection or one shell, not to the target; or is that of the tests.
+VOLATILE_ENVIRONMENT = {"SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SUDO_COMMAND", "_", "SHLVL", "OLDPWD", "LS_COLORS", "TERM",
+                        "MITOPATCH", "MITOPATCH_TEST_RUN"}  # fmt: skip
 
 # Made from sets by the module itself: their order depends on the hash seed of the remote interpreter.
 UNORDERED = {"virtualization_tech_guest", "virtualization_tech_host", "all_ipv4_addresses", "all_ipv6_addresses"}
