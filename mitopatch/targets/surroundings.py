@@ -106,6 +106,21 @@ if _variables is not None:
     os.putenv, os.unsetenv = _noting(os.putenv), _noting(os.unsetenv)
 
 
+def _ours_alone(find):
+    """Mitogen's importer, but that it does not take what it is going to refuse: Python says that there is no such module."""
+
+    def find_ours(self, fullname, *args, **kwargs):
+        found = find(self, fullname, *args, **kwargs)
+        ours = found is self or getattr(found, "loader", None) is self
+        return None if ours and self.policy.denied(fullname) else found
+
+    return find_ours
+
+
+for _name in ("find_spec", "find_module"):
+    setattr(mitogen.core.Importer, _name, _ours_alone(getattr(mitogen.core.Importer, _name)))
+
+
 class Output(io.TextIOWrapper):
     """Standard output of a module: unlike StringIO it has a ``buffer`` for bytes."""
 

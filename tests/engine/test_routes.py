@@ -431,6 +431,47 @@ def test_the_interpreter_of_a_delegate(local: Local) -> None:
     assert_same(plain, patched)
 
 
+MISSING = {
+    "site.yml": play("- missing: {names: [no_such_library, no_such_library.part, json.no_such_part, os.path.none, docker_of_nobody]}"),
+    "library/missing.py": """#!/usr/bin/python
+import importlib
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule
+
+try:
+    import no_such_library
+    found = ""
+except ImportError:
+    found = traceback.format_exc().splitlines()[-1]
+
+
+def main():
+    module = AnsibleModule({"names": {"type": "list", "elements": "str"}})
+    said = {"at the top": found}
+    for name in module.params["names"]:
+        try:
+            importlib.import_module(name)
+        except ImportError as exc:
+            said[name] = [type(exc).__name__, str(exc), getattr(exc, "name", None)]
+    module.exit_json(said=said)
+
+
+if __name__ == "__main__":
+    main()
+""",
+}
+
+
+def test_a_library_that_is_not_there(local: Local) -> None:
+    """Modules show the words of Python about it; Mitogen has others, and another class."""
+    plain, patched = local.both(MISSING, hosts=1)
+    assert plain.rc == 0, plain.text
+    assert "No module named 'no_such_library'" in str(plain.values("said"))
+    assert_same(plain, patched)
+    assert "AnsiballZ" not in str(patched.events)
+
+
 VARS_PLUGIN = {
     "site.yml": play(
         """
