@@ -76,6 +76,15 @@ class Checker:
                 found.update((f"hostvars[{host.name}].{name}", of(value)) for name, value in self._flat(others))
         return found
 
+    def compare_kept(self, host: str, task: Any, kept: dict[str, Any], variables: dict[str, Any]) -> None:
+        """[worker] What was kept of a host's variables must be what they are; raises AnsibleError."""
+        of = Digester(self._key, self._mark).of
+        now = {name: of(value) for name, value in self._flat(variables)}
+        before = {name: of(value) for name, value in self._flat(kept)}
+        if now != before:
+            keys = [f"hostvars[{host}].{name}" for name in {**now, **before} if now.get(name) != before.get(name)]
+            raise AnsibleError(Reason("MP210", host=host, task=task.get_name(), keys=_listed(keys)).text)
+
     @staticmethod
     def _flat(variables: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in variables.items():

@@ -179,6 +179,8 @@ class Patches:
             host = kwargs.get("host") or (args[1] if len(args) > 1 else None)
             if host is not None:
                 replica.settle(host.name)
+            if not args and kwargs == {"host": host, "include_hostvars": False}:  # HostVars.raw_get
+                return replica.hostvars(host, lambda: wrapped(**kwargs))
             return wrapped(*args, **kwargs)
 
 

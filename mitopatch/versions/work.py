@@ -14,6 +14,7 @@ import os
 import pickle  # nosec B403 - see runtime.objects
 import shutil
 import threading
+from collections.abc import Callable
 from typing import Any, Optional
 
 from ansible import constants, context
@@ -45,6 +46,9 @@ from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 LOG = logging.getLogger(__name__)
 display = Display()
 
+#: Hosts whose variables, as others see them, are kept.
+MOST = 5000
+
 
 class Worker(WorkerSeam):
     """The worker seam."""
@@ -62,6 +66,8 @@ class Worker(WorkerSeam):
         self._last: dict[str, tuple[Any, ...]] = {}
         self._at_once: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
+        #: By name: a host, the task that read its variables last, and what these were.
+        self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = {}
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
         self._loader = controller.anchors["loader"]
@@ -104,6 +110,7 @@ class Worker(WorkerSeam):
     def apply(self, operation: tuple[Any, ...]) -> None:
         anchor, method, args, kwargs = operation
         with self.lock:
+            self._hostvars.clear()
             try:
                 getattr(self.anchors[anchor], method)(*args, **kwargs)
             except Exception as exc:
@@ -122,10 +129,28 @@ class Worker(WorkerSeam):
         """Apply what was noted of a host's variables; called under the lock, before they are read."""
         noted = self._pending.pop(host, None)
         if noted is not None:
+            self._hostvars.pop(host, None)
             for data in noted:
                 method, args = objects.load(data)
                 self._last[host] = args
                 getattr(self.manager, method)(host, *args)
+
+    def hostvars(self, host: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What tasks of other hosts see of this host's variables; called under the lock, with nothing noted of it.
+
+        A template that reads those of all hosts, for each host, computes them once a task, as long as nothing changes.
+        """
+        prepared = threads.current_task()
+        if prepared is None:
+            return compute()
+        kept = self._hostvars.get(host.name)
+        if kept is None or kept[0] is not host or kept[1] != prepared.job.task:
+            if len(self._hostvars) >= MOST:
+                self._hostvars.clear()
+            kept = self._hostvars[host.name] = (host, prepared.job.task, compute())
+        elif self.checker is not None:
+            self.checker.compare_kept(host.name, prepared.task, kept[2], compute())
+        return dict(kept[2])
 
     def alias(self, host: str, first: str, method: str) -> None:
         """The controller has called ``method`` for this host with the very object with which it had called it for ``first``.
@@ -137,6 +162,7 @@ class Worker(WorkerSeam):
             self.settle(first)
             self.settle(host)
             self._at_once.update((first, host))
+            self._hostvars.clear()
             args = self._last[first]
             self._last[host] = args
             getattr(self.manager, method)(host, *args)
@@ -149,6 +175,7 @@ class Worker(WorkerSeam):
             self._take_state(known)
 
     def _take_state(self, state: tuple[Any, ...]) -> None:
+        self._hostvars.clear()
         number, hosts, hosts_all, removed, (failed, unreachable), self._localhost = state
         localhost.take(self.inventory, self._localhost)
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
@@ -224,6 +251,8 @@ class Worker(WorkerSeam):
         """A new play begins: its objects will be sent."""
         self.registry.clear()
         self._squashed.clear()
+        with self.lock:
+            self._hostvars.clear()
 
     def reset_connection(self, host: str, task: int, play: int, play_context: int) -> None:
         """``meta: reset_connection`` for a host of this worker."""
