@@ -139,7 +139,8 @@ def wrong(entries: list[Entry]) -> Iterator[str]:
 def section(name: str, entries: list[Entry]) -> list[str]:
     """One workload: each figure in each series."""
     workload = WORKLOADS[name]
-    lines = [f"### {name}", "", f"{workload.about[0].upper()}{workload.about[1:]}.", ""]
+    remark = f" {workload.remark}" if workload.remark else ""
+    lines = [f"### {name}", "", f"{workload.about[0].upper()}{workload.about[1:]}.{remark}", ""]
     lines.append(row("figure", "series", *ARMS, *(f"{arm} : {MITOPATCH}" for arm in OTHERS), "goals"))
     lines.append("|---" * (len(ARMS) + len(OTHERS) + 3) + "|")
     for figure in workload.figures:

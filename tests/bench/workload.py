@@ -102,3 +102,5 @@ class Workload:
     memory: float = 0.02
     """The share of one core that reading the memory of the tree may take."""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+    """What a reader should know who sees a goal missed."""
