@@ -127,6 +127,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="make the random seeds anew")
     parser.add_argument("--no-prepare", action="store_true", help="begin without them: for tags that make nothing at random")
     parser.add_argument("--again", action="store_true", help="run nothing: compare anew what the last run of these steps left")
+    parser.add_argument("--kept", action="store_true", help="take the first arm from the last run of these steps")
     parser.add_argument("--no-report", action="store_true", help="leave docs/ as it is")
     parser.epilog = "What stands after -- are arguments for ansible-playbook."
     place = arguments.index("--") if "--" in arguments else len(arguments)
@@ -173,7 +174,7 @@ def main() -> int:
         try:
             session = Session(options, content, mirror, chroot)
             session.prepare()
-            left, right = session.arm(first), session.arm(second)
+            left, right = session.kept(first) if options.kept else session.arm(first), session.arm(second)
         finally:
             mirror.stop()
         return compared(session, left, right)
