@@ -87,7 +87,7 @@ def test_the_environment_is_what_it_was() -> None:
 def show():
     return dict(os.environ), subprocess.check_output(["env", "-0"]), type(os.environ).__name__
 
-os.environ.update(A="a", B="b", C="\\udcff")
+os.environ.update(A="a", B="b", C="\\udcff", PWD=os.getcwd())
 import subprocess
 import ansible_mitogen.runner as runner
 def nothing(): pass
