@@ -140,11 +140,12 @@ def install(
     def connect_stack(self: Any, stack: Any) -> None:
         wanted = self.mitopatch_wanted
         connect_or_tell(self, stack)
-        if stack is not wanted and not found.still(wanted, self.init_child_result):
+        if stack is wanted:
+            found.connected(stack, self.init_child_result)
+        elif not found.still(wanted, self.init_child_result):
             put(self)
             stack = wanted
             connect_or_tell(self, stack)
-        found.connected(stack, self.init_child_result)
         target = self.context.context_id
         lane = turns.take(target, lanes(stack))
         if lane:
