@@ -11,8 +11,10 @@ import pytest
 
 from mitopatch.runtime import offspring
 
+#: A process that tells its number once it is a program of its own, no longer a copy of who started it.
+SLEEPER = "sh -c 'echo $$; exec sleep 60'"
 #: Stands for an interpreter of Mitogen's, which has brought up another process.
-INTERPRETER = 'exec -a "python(mitogen:me@here:1)" bash -c "sleep 60 & echo \\$!; wait; :"'
+INTERPRETER = """exec -a "python(mitogen:me@here:1)" bash -c 'eval "exec $SLEEPER" & wait; :'"""
 
 
 @pytest.fixture(params=["/proc", "/no/such/directory"])
@@ -34,8 +36,9 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def start(started: list[subprocess.Popen[str]], command: str) -> tuple[subprocess.Popen[str], int]:
-    """Start a shell that tells the number of a process of its own."""
-    process = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
+    """Start a shell, whose arguments do not say what it runs, that tells the number of a process of its own."""
+    environment = {**os.environ, "PROGRAM": command, "SLEEPER": SLEEPER}
+    process = subprocess.Popen(["bash", "-c", 'eval "$PROGRAM"'], env=environment, stdout=subprocess.PIPE, text=True)
     started.append(process)
     assert process.stdout is not None
     return process, int(process.stdout.readline())
@@ -49,7 +52,7 @@ def below_this(*processes: int) -> dict[int, str]:
 @pytest.mark.usefixtures("table")
 def test_all_below_end(started: list[subprocess.Popen[str]]) -> None:
     """Children and their children."""
-    shell, sleeper = start(started, "sleep 60 & echo $!; wait")
+    shell, sleeper = start(started, 'eval "exec $SLEEPER" & wait')
     found = below_this(shell.pid, sleeper)
     assert {shell.pid, sleeper} == set(found)
     offspring.end(found)
