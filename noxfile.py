@@ -100,7 +100,7 @@ SERIES = _after("--series", "2.16")
 
 @nox.session(python=next((row.pythons[1] for row in SUPPORTED if row.series == SERIES), None))
 def real(session: nox.Session) -> None:
-    """Run a public role set on Debian chroots, plain and patched, as root: nox -s real -- debops [--series 2.16 --hosts 1 --check]."""
+    """Run a public role set on Debian chroots, plain and patched, as root: nox -s real -- debops [--series 2.16 --bench 1,4,16]."""
     arguments = list(session.posargs)
     if "--series" in arguments:
         place = arguments.index("--series")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from maintenance.realcontent.contents import Content
 from maintenance.realcontent.targets import Fleet
@@ -20,7 +21,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from testbed import events, processes, runs  # noqa: E402
 from testbed.runs import Run, Started  # noqa: E402
 
-Arm = runs.Arm
+#: The arms that are compared; the third one is only measured.
+PAIR = get_args(runs.Arm)
+MITOGEN = "mitogen_linear"
 
 LIMIT = 3600.0
 METER = ROOT / "tests/bench/meter.py"
@@ -53,7 +56,7 @@ class Step:
         return cls(done, kept["files"], measured)
 
 
-def new_project(directory: Path, content: Content, fleet: Fleet, arm: Arm, seeds: Path, settings: dict[str, dict[str, Any]]) -> None:
+def new_project(directory: Path, content: Content, fleet: Fleet, arm: str, seeds: Path, settings: dict[str, dict[str, Any]]) -> None:
     """Make the directory from which Ansible runs; it has one name in both arms, since roles write it into files."""
     shutil.rmtree(directory, ignore_errors=True)
     for name in ("home", "tmp", "local_tmp", "cp"):
@@ -96,6 +99,9 @@ def new_project(directory: Path, content: Content, fleet: Fleet, arm: Arm, seeds
     }
     if arm == "mitopatch":
         sections["defaults"]["mitopatch"] = "on"
+    if arm == MITOGEN:
+        plugins = importlib.metadata.distribution("mitogen").locate_file("ansible_mitogen/plugins/strategy")
+        sections["defaults"].update(strategy_plugins=plugins, strategy=MITOGEN)
     for more in (content.config(), settings):
         for section, values in more.items():
             sections.setdefault(section, {}).update(values)
@@ -108,7 +114,7 @@ def metered(report: Path) -> list[str]:
     return [sys.executable, str(METER), str(report), str(METER_SHARE)]
 
 
-def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str]) -> tuple[Run, dict[str, float]]:
+def run(directory: Path, content: Content, arm: str, check: bool, more: list[str]) -> tuple[Run, dict[str, float]]:
     """Run the playbook once; return what came of it, and its wall and CPU seconds."""
     for name in ("events", "stdout", "stderr"):
         (directory / name).unlink(missing_ok=True)
@@ -128,7 +134,7 @@ def run(directory: Path, content: Content, arm: Arm, check: bool, more: list[str
         **{name: value for name, value in os.environ.items() if name.startswith("MITOPATCH_")},
         processes.MARKER: marker,
     }
-    if arm == "plain":
+    if arm != "mitopatch":
         environment["MITOPATCH"] = "off"
     report = directory / "measured.json"
     command = [*metered(report), str(Path(sys.executable).parent / "ansible-playbook")]

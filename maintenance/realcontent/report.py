@@ -8,9 +8,10 @@ import importlib.metadata
 import json
 import os
 import platform
-from typing import Any
+import statistics
+from typing import Any, Optional
 
-from maintenance.realcontent.arms import ROOT, Step
+from maintenance.realcontent.arms import MITOGEN, PAIR, ROOT, Step
 from maintenance.realcontent.base import SUITE
 from maintenance.realcontent.contents import CONTENTS, Content
 from maintenance.realcontent.differences import cpu, summary
@@ -30,6 +31,23 @@ tests/testbed/events.py and in maintenance/realcontent/. Times are one run each,
 that of the controller's processes. Modes in rows one below the other with one date are runs on the same targets, one after the
 other.
 """
+BENCH = """\
+### As a benchmark
+
+Written by `nox -s real -- NAME --bench 1,4,16`. The playbook ran for real on one target, and clones of it are what is measured
+on: packages are there, and a run is Ansible's own work. The arms take turns, with 20 forks; mitopatch finds its cache filled,
+as a second run does. The targets are on the same cores as the controller, and what their modules need is in the wall time of
+every arm; CPU is that of the controller's processes, ssh clients included, and in the second rate without them. Figures are
+medians. Differences are from the first run of plain with as many hosts; mitogen_linear is measured, and not asked to agree.
+"""
+#: Of this approach: time on one node, against plain. And that the rate of tasks per core is the same, whatever the number of nodes.
+PUBLISHED = -0.6
+PLAIN, MITOPATCH = PAIR
+ARMS = (PLAIN, MITOGEN, MITOPATCH)
+BENCH_COLUMNS = (
+    "ansible-core", "mode", "hosts", "arm", "runs", "exit code", "differences", "host-tasks", "wall, s", "CPU, s",
+    "host-tasks per CPU s", "without ssh", "wall : mitopatch", "CPU : mitopatch",
+)  # fmt: skip
 #: Lines of a difference that are kept; the whole of it stays in .cache/realcontent/work.
 DETAILS = 40
 COLUMNS = (
@@ -80,13 +98,57 @@ def add(options: argparse.Namespace, content: Content, pairs: list[tuple[Step, S
         "series": series,
         "hosts": options.hosts,
         "arguments": options.more,
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "date": _today(),
         "versions": found,
-        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "targets": f"Debian {SUITE}"},
+        "machine": _machine(),
         "steps": [{"mode": mode, **record(pair)} for mode, pair in zip(options.steps, pairs)],
     }
     known = dict(sorted((key, entry) for key, entry in known.items() if key == name or not _in(entry, known[name])))
     JSON.write_text(json.dumps(known, indent=1) + "\n")
+    write()
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "kernel": platform.release(), "targets": f"Debian {SUITE}"}
+
+
+def run_of(hosts: int, arm: str, mode: str, step: Step, text: Optional[str]) -> dict[str, Any]:
+    """Return the figures of one run of the benchmark; `text` is its difference from plain, None if there is none to compare with."""
+    return {
+        "hosts": hosts,
+        "arm": arm,
+        "mode": mode,
+        "rc": step.run.rc,
+        "differences": None if text is None else summary(text),
+        "host_tasks": events.host_tasks(step.run.events),
+        **{kind: round(step.measured[kind], 2) for kind in ("wall", "ssh")},
+        "cpu": round(cpu(step.measured), 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def add_run(options: argparse.Namespace, content: Content, run: dict[str, Any]) -> None:
+    """Put one run of the benchmark beside the earlier ones, if they are of the same versions, and write the page anew."""
+    known: dict[str, Any] = json.loads(JSON.read_text()) if JSON.exists() else {}
+    found = versions(content)
+    series = ".".join(found["ansible-core"].split(".")[:2])
+    name = " ".join(["bench", options.content, series, run["mode"], *options.more])
+    entry = {
+        "content": options.content,
+        "series": series,
+        "mode": run["mode"],
+        "arguments": options.more,
+        "date": _today(),
+        "versions": found,
+        "machine": _machine(),
+    }
+    older = known.get(name, {})
+    known[name] = {**entry, "runs": [*(older["runs"] if older.get("versions") == found else ()), run]}
+    JSON.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     write()
 
 
@@ -97,6 +159,8 @@ def write() -> None:
 
 def _in(entry: dict[str, Any], newer: dict[str, Any]) -> bool:
     """Whether the newer record is of the same, and has each step of the other."""
+    if "steps" not in entry:
+        return False
     same = all(entry[what] == newer[what] for what in ("content", "series", "hosts", "arguments"))
     return same and {step["mode"] for step in entry["steps"]} <= {step["mode"] for step in newer["steps"]}
 
@@ -105,22 +169,92 @@ def page(known: dict[str, Any]) -> str:
     """Return the page."""
     lines = [HEAD]
     for content in dict.fromkeys(entry["content"] for entry in known.values()):
+        entries = [entry for entry in known.values() if entry["content"] == content]
         lines += [f"## {content}", "", CONTENTS[content].about + ".", ""]
-        lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-        for entry in known.values():
-            if entry["content"] == content:
-                lines += [_row(entry, step) for step in entry["steps"]]
-        lines.append("")
-        for entry in known.values():
-            for step in entry["steps"] if entry["content"] == content else ():
-                if step["details"]:
-                    lines += [
-                        f"{entry['series']}, {step['mode']}, plain | mitopatch:",
-                        "",
-                        *(f"    {line}" for line in step["details"]),
-                        "",
-                    ]
+        lines += _compared([entry for entry in entries if "steps" in entry])
+        lines += _measured([entry for entry in entries if "runs" in entry])
     return "\n".join(lines)
+
+
+def _compared(entries: list[dict[str, Any]]) -> list[str]:
+    if not entries:
+        return []
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    for entry in entries:
+        lines += [_row(entry, step) for step in entry["steps"]]
+    lines.append("")
+    for entry in entries:
+        for step in entry["steps"]:
+            if step["details"]:
+                details = (f"    {line}" for line in step["details"])
+                lines += [f"{entry['series']}, {step['mode']}, plain | mitopatch:", "", *details, ""]
+    return lines
+
+
+def _measured(entries: list[dict[str, Any]]) -> list[str]:
+    if not entries:
+        return []
+    lines = [BENCH, "| " + " | ".join(BENCH_COLUMNS) + " |", "|---" * len(BENCH_COLUMNS) + "|"]
+    for entry in entries:
+        lines += _bench_rows(entry)
+    lines.append("")
+    for entry in entries:
+        lines += _against_published(entry)
+    return [*lines, ""]
+
+
+def _medians(entry: dict[str, Any]) -> dict[int, dict[str, dict[str, float]]]:
+    """Return the medians of each figure, for each number of hosts and arm."""
+    runs = sorted(entry["runs"], key=lambda run: (run["hosts"], ARMS.index(run["arm"])))
+    found: dict[int, dict[str, dict[str, float]]] = {}
+    for hosts, arm in dict.fromkeys((run["hosts"], run["arm"]) for run in runs):
+        mine = [run for run in runs if (run["hosts"], run["arm"]) == (hosts, arm)]
+        figures = {kind: statistics.median(run[kind] for run in mine) for kind in ("wall", "cpu", "ssh")}
+        figures["rate"] = statistics.median(run["host_tasks"] / run["cpu"] for run in mine)
+        figures["rate without ssh"] = statistics.median(run["host_tasks"] / (run["cpu"] - run["ssh"]) for run in mine)
+        found.setdefault(hosts, {})[arm] = figures
+    return found
+
+
+def _bench_rows(entry: dict[str, Any]) -> list[str]:
+    rows = []
+    for hosts, arms in _medians(entry).items():
+        for arm, figures in arms.items():
+            mine = [run for run in entry["runs"] if (run["hosts"], run["arm"]) == (hosts, arm)]
+            ours = arms.get(MITOPATCH)
+            times = [f"{figures[kind] / ours[kind]:.2f}" if ours and arm != MITOPATCH else "" for kind in ("wall", "cpu")]
+            same = ", ".join(dict.fromkeys(run["differences"] for run in mine if run["differences"]))
+            cells = [
+                entry["versions"]["ansible-core"],
+                " ".join([entry["mode"], *(f"`{argument}`" for argument in entry["arguments"])]),
+                hosts,
+                arm,
+                len(mine),
+                ", ".join(str(code) for code in dict.fromkeys(run["rc"] for run in mine)),
+                "judge" if arm == PLAIN else same or "not compared",
+                ", ".join(str(number) for number in dict.fromkeys(run["host_tasks"] for run in mine)),
+                *(f"{figures[kind]:.{digits}f}" for kind, digits in (("wall", 0), ("cpu", 1), ("rate", 1), ("rate without ssh", 1))),
+                *times,
+            ]
+            rows.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return rows
+
+
+def _against_published(entry: dict[str, Any]) -> list[str]:
+    """Say how the figures stand to those that are published of this approach."""
+    found, name = _medians(entry), f"- ansible-core {entry['versions']['ansible-core']}, {entry['mode']}"
+    lines = []
+    one = found.get(1, {})
+    for arm in (MITOGEN, MITOPATCH):
+        if PLAIN in one and arm in one:
+            wall, cpu = (one[arm][kind] / one[PLAIN][kind] - 1 for kind in ("wall", "cpu"))
+            lines.append(f"{name}, one host, {arm} against plain: time {wall:+.0%}, CPU {cpu:+.0%} (published: time {PUBLISHED:+.0%}).")
+    for arm in ARMS:
+        rates = {hosts: arms[arm]["rate"] for hosts, arms in found.items() if arm in arms}
+        if len(rates) > 1 and 1 in rates:
+            text = ", ".join(f"{rate / rates[1]:.2f} at {hosts}" for hosts, rate in rates.items() if hosts > 1)
+            lines.append(f"{name}, {arm}: host-tasks per second of CPU, against 1 at one host: {text} (published: 1).")
+    return lines
 
 
 def _row(entry: dict[str, Any], step: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ The first run of mitopatch fills its cache, the later ones of the same workload 
 DEBOPS = """\
 ## DebOps
 
-DebOps' `common.yml` on Debian chroots is measured by `nox -s real -- debops`: wall and CPU of both arms are in real-content.md.
+DebOps' `common.yml` on 1, 4 and 16 Debian chroots is measured by `nox -s real -- debops --bench 1,4,16`: real-content.md.
 """
 Arms = dict[str, Optional[dict[str, float]]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import http.server
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 arms = pytest.importorskip("maintenance.realcontent.arms", reason="not a checkout")
+bench = pytest.importorskip("maintenance.realcontent.bench", reason="not a checkout")
 contents = pytest.importorskip("maintenance.realcontent.contents", reason="not a checkout")
 differences = pytest.importorskip("maintenance.realcontent.differences", reason="not a checkout")
 digest = pytest.importorskip("maintenance.realcontent.digest", reason="not a checkout")
@@ -113,7 +115,7 @@ def step(directory: Path, key: str, size: int, mode: str = "-rw-------") -> Any:
     (directory / "stderr").write_text("")
     log = [json.loads(line) for line in (directory / "events").read_text().splitlines()]
     run = arms.Run(0, f"said token-{key}\n", "", log, 1.0, 1.0, directory)
-    return arms.Step(run, {"h": {"etc/key": f"{mode} 0:0 {key}", "var/gone": key}}, {"wall": 1.0, "user": 1.0, "system": 0.0})
+    return arms.Step(run, {"h": {"etc/key": f"{mode} 0:0 {key}", "var/gone": key}}, {"wall": 1.0, "user": 1.0, "system": 0.0, "ssh": 0.1})
 
 
 def test_what_a_role_set_draws_is_left_out_and_nothing_else(tmp_path: Path) -> None:
@@ -144,3 +146,80 @@ def test_a_record_gives_way_to_a_newer_one_with_more_steps() -> None:
     assert report._in(record(1, "real"), record(1, "check", "real"))
     assert not report._in(record(1, "check"), record(1, "real"))
     assert not report._in(record(2, "real"), record(1, "real"))
+
+
+def test_the_arms_take_turns() -> None:
+    assert [arm for _, arm in bench.turns(3, ["a", "b"])] == ["a", "b", "b", "a", "a", "b"]
+
+
+def test_each_clone_has_what_the_first_target_had(tmp_path: Path) -> None:
+    (tmp_path / "by-host/host1/keys").mkdir(parents=True)
+    (tmp_path / "by-host/host1/keys/key").write_text("drawn")
+    (tmp_path / "by-host/host1/keys/link").symlink_to("key")
+    (tmp_path / "by-host/host1.txt").write_text("")
+    for _ in range(2):
+        bench.for_clones(tmp_path, ["host1", "host2", "host3"])
+    assert sorted(path.name for path in (tmp_path / "by-host").iterdir()) == ["host1", "host1.txt", "host2", "host3"]
+    assert (tmp_path / "by-host/host3/keys/link").read_text() == "drawn"
+    assert (tmp_path / "by-host/host3/keys/link").is_symlink()
+
+
+def a_bench(*runs: tuple[int, str, float, float]) -> dict[str, Any]:
+    """A record of runs of 600 tasks a host: hosts, arm, wall and CPU."""
+    return {
+        "content": "debops",
+        "series": "2.16",
+        "mode": "check",
+        "arguments": [],
+        "date": "2026-01-01",
+        "versions": {"ansible-core": "2.16.19"},
+        "runs": [
+            {"hosts": hosts, "arm": arm, "mode": "check", "rc": 0, "differences": "no difference", "host_tasks": 600 * hosts}
+            | {"wall": wall, "cpu": cpu, "ssh": cpu / 10, "load": 0.1}
+            for hosts, arm, wall, cpu in runs
+        ],
+    }
+
+
+def test_page_of_the_benchmark() -> None:
+    entry = a_bench(
+        (4, "mitopatch", 300, 60), (1, "plain", 400, 90), (1, "plain", 420, 110), (1, "mitopatch", 100, 20), (4, "plain", 900, 400)
+    )
+    page = report.page({"bench": entry})
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| 2.16.19")]
+    assert rows[0] == ["2.16.19", "check", "1", "plain", "2", "0", "judge", "600", "410", "100.0", "6.1", "6.7", "4.10", "5.00"]
+    assert rows[1][3:] == ["mitopatch", "1", "0", "no difference", "600", "100", "20.0", "30.0", "33.3", "", ""]
+    assert [row[2:4] for row in rows[2:]] == [["4", "plain"], ["4", "mitopatch"]]
+    assert "one host, mitopatch against plain: time -76%, CPU -80% (published: time -60%)." in page
+    assert "mitopatch: host-tasks per second of CPU, against 1 at one host: 1.33 at 4 (published: 1)." in page
+
+
+def test_page_of_the_benchmark_compares_only_what_was_run() -> None:
+    page = report.page({"bench": a_bench((1, "plain", 400, 100), (16, "mitopatch", 100, 20))})
+    assert "against plain" not in page
+    assert "against 1" not in page
+
+
+def test_runs_of_the_same_versions_stand_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "JSON", tmp_path / "record.json")
+    monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
+    options = argparse.Namespace(content="debops", more=[])
+    found = {"ansible-core": "2.16.19"}
+    monkeypatch.setattr(report, "versions", lambda _content: dict(found))
+    made = report.run_of(1, "plain", "check", step(tmp_path, "abc", 1), "")
+    assert (made["wall"], made["cpu"], made["differences"]) == (1.0, 1.0, "no difference")
+    made["host_tasks"] = 1
+    for count in (1, 2):
+        report.add_run(options, contents.CONTENTS["debops"], made)
+        assert [len(entry["runs"]) for entry in json.loads(report.JSON.read_text()).values()] == [count]
+    assert report.PAGE.read_text() == report.page(json.loads(report.JSON.read_text()))
+    found["ansible-core"] = "2.16.20"
+    report.add_run(options, contents.CONTENTS["debops"], made)
+    assert [len(entry["runs"]) for entry in json.loads(report.JSON.read_text()).values()] == [1]
+
+
+def test_steps_of_the_benchmark_are_check_mode() -> None:
+    main = pytest.importorskip("maintenance.realcontent.__main__", reason="not a checkout")
+    assert main.parse(["debops"]).steps == ["real"]
+    assert (main.parse(["debops", "--bench", "1,4"]).steps, main.parse(["debops", "--bench", "1,4"]).bench) == (["check"], [1, 4])
+    assert main.parse(["debops", "--bench", "1", "--steps", "real"]).steps == ["real"]
