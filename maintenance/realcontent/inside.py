@@ -61,6 +61,8 @@ def file_system(spec: dict[str, Any]) -> tuple[str, str]:
     devices(root)
     for name, (text, mode) in spec["files"].items():
         path = f"{root}/{name}"
+        if os.path.islink(path):
+            continue  # a role made it so (systemd-resolved): from here it leads out of the chroot
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)
