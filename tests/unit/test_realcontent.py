@@ -131,6 +131,15 @@ def test_what_a_role_set_draws_is_left_out_and_nothing_else(tmp_path: Path) -> N
     assert differences.summary(differences.of_step(one, other, content)) == "different: events of h"
 
 
+def test_lines_of_programs_that_write_at_once_are_not_a_difference(tmp_path: Path) -> None:
+    content = contents.Content(requirements=(), about="", playbook=Path, inventory=str)
+    one, other = step(tmp_path, "abc", 1), step(tmp_path, "abc", 1)
+    one.run.stderr, other.run.stderr = "cat: a: gone\ncat: b: gone\n", "cat: acat: b: gone\n: gone\n"
+    assert differences.of_step(one, other, content) == ""
+    other.run.stderr += "cat: c: gone\n"
+    assert differences.summary(differences.of_step(one, other, content)) == "different: stderr"
+
+
 def test_a_step_is_read_as_it_was_written(tmp_path: Path) -> None:
     before = step(tmp_path, "abc", 1)
     before.write(tmp_path, 3)
