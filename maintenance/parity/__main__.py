@@ -108,7 +108,7 @@ class Run:
 def why(log: Path) -> str:
     """[maintenance] The lines of a log that most likely tell why its target failed."""
     # The report names no directory of the machine that made it.
-    text = log.read_text(encoding="utf-8", errors="replace").replace(str(ROOT), "<checkout>")
+    text = log.read_text(encoding="utf-8", errors="replace").replace(str(ROOT), "<checkout>").replace("\0", "")
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     telling = [i for i, line in enumerate(lines) if re.search(r"fatal: |FAILED!|ERROR|Traceback|parity: stopped|AssertionError", line)]
     return " ".join(lines[telling[-1] if telling else -3 :][:4])[:200]

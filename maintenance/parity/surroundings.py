@@ -29,14 +29,17 @@ class Place(NamedTuple):
     programs: Path
 
 
+def _injector(place: Place) -> Path:
+    return place.package.parent / "ansible_test/_util/target/injector"
+
+
 def environment(place: Place, its_aliases: tuple[str, ...], extra: dict[str, str]) -> dict[str, str]:
     """[maintenance] The variables for a target with these aliases; ``extra`` wins."""
     integration = place.tree.parent
-    injector = place.package.parent / "ansible_test/_util/target/injector"
     found = {
         "HOME": "/root",
         "LC_ALL": "C.UTF-8",
-        "PATH": f"{place.environment}/bin:{injector}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{place.environment}/bin:{_injector(place)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PAGER": "/bin/cat",
         "PYTHONPATH": f"{_ROOT}/lib",
         "OUTPUT_DIR": _OUTPUT,
@@ -100,6 +103,8 @@ def script(place: Place, target: str, extra: dict[str, str]) -> str:
         "[ ! -d /opt/programs ] || find /opt/programs -path '*/bin/*' -exec cp -t /usr/bin {} +",
         sandbox.SSHD,
         f"mkdir -p {_ROOT}/lib",
+        # Targets call its scripts; pip installs them without the right to be run.
+        f"chmod +x {shlex.quote(str(_injector(place)))}/*.py || :",
         f"ln -s {shlex.quote(str(place.package))} {_ROOT}/lib/ansible",
         f"touch {_ROOT}/ansible.cfg",
         f"printf '%s\\n' {shlex.quote(its_inventory)} > {shlex.quote(str(place.tree.parent / 'inventory'))}",
@@ -126,6 +131,10 @@ def _one(place: Place, target: str, extra: dict[str, str]) -> list[str]:
         command = f"ansible-playbook {playbook} -i inventory -v"
         variables["ANSIBLE_ROLES_PATH"] = str(place.tree)
     variables["ANSIBLE_PLAYBOOK_DIR"] = str(directory)
+    # A target's own collection: ansible_test._internal.commands.integration.get_collection_roots_needed (2.20 on).
+    if (folder / "ansible_collections/ansible_test" / target.replace("-", "_")).is_dir():
+        roots = [variables.get("ANSIBLE_COLLECTIONS_PATH", ""), str(folder)]
+        variables["ANSIBLE_COLLECTIONS_PATH"] = ":".join(root for root in roots if root)
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     lines.append(f"cd {shlex.quote(str(directory))}; env -i {exports} bash -c {shlex.quote(command)}")
     return lines

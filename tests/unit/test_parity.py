@@ -103,6 +103,16 @@ def test_a_target_that_needs_ssh_gets_it(tmp_path: Path) -> None:
     assert "ansible_connection=local" in surroundings.script(a_place(tree), "ping", {})
 
 
+def test_a_target_with_a_collection_finds_it(tmp_path: Path) -> None:
+    tree = tmp_path / "test/integration/targets"
+    make_target(tree, "of-its-own")
+    (tree / "of-its-own/ansible_collections/ansible_test/of_its_own").mkdir(parents=True)
+    make_target(tree, "others")
+    (tree / "others/ansible_collections/ns/others").mkdir(parents=True)
+    assert f"ANSIBLE_COLLECTIONS_PATH={tree / 'of-its-own'}" in surroundings.script(a_place(tree), "of-its-own", {})
+    assert "ANSIBLE_COLLECTIONS_PATH" not in surroundings.script(a_place(tree), "others", {})
+
+
 def test_what_is_asked_for_wins_in_the_environment(tmp_path: Path) -> None:
     place = a_place(tmp_path / "test/integration/targets")
     found = surroundings.environment(place, ("env/set/PAGER/less", "env/set/B/1"), {"B": "2"})
@@ -206,7 +216,7 @@ def test_why_a_target_failed_is_the_last_telling_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("fatal: one\n...ignoring\nok\nfatal:   two  words\n\nPLAY RECAP\n")
     assert command.why(log) == "fatal: two words PLAY RECAP"
-    log.write_text("a\nb\nc\nd\n")
+    log.write_text("a\nb\nc\0\0\nd\n")
     assert command.why(log) == "b c d"
 
 
