@@ -177,17 +177,17 @@ class LazyTaskVars(FilledWhenRead):
 class LazyVariables:
     """Stands for the VariableManager of a strategy: the same object, but a host-task's variables come lazily.
 
-    ``eager()`` true means that they must be computed at once (the task debugger shows and changes them).
+    ``eager(task)`` true means that they must be computed at once (the task debugger shows and changes them).
     """
 
-    def __init__(self, manager: Any, eager: Callable[[], bool]) -> None:
+    def __init__(self, manager: Any, eager: Callable[[Any], bool]) -> None:
         self.__dict__["manager"] = manager
         self.__dict__["_eager"] = eager
 
     def get_vars(self, *args: Any, **kwargs: Any) -> Any:
         """As VariableManager.get_vars; lazy if asked for a play, a host, a task and the strategy's host lists."""
         play, host, task = kwargs.get("play"), kwargs.get("host"), kwargs.get("task")
-        if args or play is None or host is None or task is None or kwargs.get("_hosts") is None or self._eager():
+        if args or play is None or host is None or task is None or kwargs.get("_hosts") is None or self._eager(task):
             return self.manager.get_vars(*args, **kwargs)
         return LazyTaskVars(lambda: self.manager.get_vars(**kwargs), play, host, task)
 

@@ -209,6 +209,19 @@ def unprivileged(user: Any, remote_user: Any) -> bool:
     return user not in (None, "root", remote_user)
 
 
+def become_words(action: Any) -> str:
+    """What the become plugin is told to put before a command of this action; nothing if it becomes nobody else.
+
+    Source: ActionBase._low_level_execute_command (2.11 to 2.21).
+    """
+    plugin = action._connection.become
+    user = action.get_become_option("become_user")
+    if plugin is None or (user == action._get_remote_user() and not constants.BECOME_ALLOW_SAME_USER):
+        return ""
+    words = (plugin.get_option("become_exe") or _short(plugin._load_name), plugin.get_option("become_flags"), user and f"-u {user}")
+    return "".join(f"{word} " for word in words if word)
+
+
 def reset_connection(
     family: Any,
     master: Any,

@@ -92,7 +92,7 @@ class Session:
         strategy._results = self._results()
         if hasattr(strategy, "_handler_results"):  # 2.11 to 2.13: a handler's results have a queue of their own
             strategy._handler_results = self._results()
-        strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda: strategy.debugger_active)
+        strategy._variable_manager = LazyVariables(strategy._variable_manager, lambda task: strategy.debugger_active or _is_told(task))
         rpc = getattr(strategy, "_rpc_queue", None)
         if rpc is not None:
             # Upstream's main thread serves it between its sleeps (2.21); a request must end the sleep.
@@ -296,6 +296,11 @@ class Session:
         self.pool.stop(quick)
         if _current is self:
             _current = None
+
+
+def _is_told(task: Any) -> bool:
+    """With ANSIBLE_DEBUG each computation of variables is told: for a task of ``meta``, which no worker runs, here or never."""
+    return bool(constants.DEFAULT_DEBUG) and task.action in constants._ACTION_META
 
 
 class _Waking(collections.deque[Any]):

@@ -292,7 +292,7 @@ class Manager:
 
 def test_a_strategys_variable_manager() -> None:
     manager, debugging = Manager(), [False]
-    variables = LazyVariables(manager, lambda: debugging[0])
+    variables = LazyVariables(manager, lambda task: debugging[0])
     full = {"play": "p", "host": "h", "task": "t", "_hosts": ["h"], "_hosts_all": ["h"]}
     found = variables.get_vars(**full)
     assert isinstance(found, LazyTaskVars)

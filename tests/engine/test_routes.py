@@ -509,6 +509,21 @@ class VarsModule(BaseVarsPlugin):
 }
 
 
+TOLD = {
+    "site.yml": play("- name: first\n  meet:\n- meta: noop\n- name: second\n  meet:\n", more="  force_handlers: true\n"),
+    "vars_plugins/told.py": VARS_PLUGIN["vars_plugins/spoilt.py"],
+}
+
+
+def test_debug_tells_of_each_computation(local: Local) -> None:
+    """With ANSIBLE_DEBUG a vars plugin is told as often as upstream asks it, for tasks of meta too, which read no variable."""
+    plain, patched = local.both(TOLD, env={"ANSIBLE_DEBUG": "true"})
+    assert plain.rc == patched.rc == 0, patched.text
+    count = plain.text.count("Loading VarsModule 'told'")
+    assert count > 10
+    assert patched.text.count("Loading VarsModule 'told'") == count
+
+
 def test_a_vars_plugin_that_fails(local: Local) -> None:
     """Upstream computes variables in the controller, where the error ends the run: so it ends here."""
     plain, patched = local.both(VARS_PLUGIN)

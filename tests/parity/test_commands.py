@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 
 import pytest
@@ -16,11 +17,24 @@ COMMANDS = {
     "loud": ["near:h01", "-m", "ping", "-vvv"],
 }
 
+BECOME = f"ansible_become_user={getpass.getuser()} ansible_user={getpass.getuser()}"
+
 
 def lines(run: Run, drop: bool) -> list[str]:
     """Both outputs as sorted lines: hosts come in as they like."""
     found = [*compare.output_lines(run.stdout, run.paths), "stderr", *compare.output_lines(run.stderr, run.paths)]
     return sorted(line for line in found if line and not (drop and OF_CONNECTION.match(line)))
+
+
+def test_become_is_told(bench: Bench, bundle_active: str) -> None:
+    """At -vvv the line of a command says how it becomes another user, also where Mitogen does it; nothing if it becomes nobody."""
+    arms: tuple[Arm, ...] = ("plain", "mitopatch")
+    for same, told in (("true", True), ("false", False)):
+        for arm in arms:
+            env = {"ANSIBLE_BECOME_ALLOW_SAME_USER": same}
+            run = bench.run(["near:web", "-m", "ping", "-b", "-vvv", "-e", BECOME], arm, hosts=1, near=1, program="ansible", env=env)
+            assert run.rc == 0, run.stdout + run.stderr
+            assert bool(re.search(r"> EXEC .*sudo -H -S ", run.stdout)) is told, (arm, same, run.stdout)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
