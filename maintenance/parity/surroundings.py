@@ -103,7 +103,8 @@ def script(place: Place, target: str, extra: dict[str, str]) -> str:
         "[ ! -d /opt/programs ] || find /opt/programs -path '*/bin/*' -exec cp -t /usr/bin {} +",
         sandbox.SSHD,
         f"mkdir -p {_ROOT}/lib",
-        # Targets call its scripts; pip installs them without the right to be run.
+        # Targets call its scripts; ansible-test gives its own copy of them an interpreter and the right to be run.
+        f"sed -i '1s|.*auto-shebang.*|#!{place.environment}/bin/python|' {shlex.quote(str(_injector(place)))}/*.py || :",
         f"chmod +x {shlex.quote(str(_injector(place)))}/*.py || :",
         f"ln -s {shlex.quote(str(place.package))} {_ROOT}/lib/ansible",
         f"touch {_ROOT}/ansible.cfg",
