@@ -249,6 +249,7 @@ def _against_published(entry: dict[str, Any]) -> list[str]:
         if PLAIN in one and arm in one:
             wall, cpu = (one[arm][kind] / one[PLAIN][kind] - 1 for kind in ("wall", "cpu"))
             lines.append(f"{name}, one host, {arm} against plain: time {wall:+.0%}, CPU {cpu:+.0%} (published: time {PUBLISHED:+.0%}).")
+    lines += [f"{name}, {hosts} hosts: plain was not run to its end." for hosts, arms in found.items() if PLAIN not in arms]
     for arm in ARMS:
         rates = {hosts: arms[arm]["rate"] for hosts, arms in found.items() if arm in arms}
         if len(rates) > 1 and 1 in rates:

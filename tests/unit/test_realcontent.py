@@ -207,6 +207,8 @@ def test_page_of_the_benchmark_compares_only_what_was_run() -> None:
     page = report.page({"bench": a_bench((1, "plain", 400, 100), (16, "mitopatch", 100, 20))})
     assert "against plain" not in page
     assert "against 1" not in page
+    assert "16 hosts: plain was not run to its end." in page
+    assert "1 hosts: plain" not in page
 
 
 def test_runs_of_the_same_versions_stand_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
