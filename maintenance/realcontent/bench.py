@@ -6,6 +6,7 @@ What is deployed stays below .cache/: the whole target, what is random, and what
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import shutil
 import subprocess
@@ -105,7 +106,8 @@ def measure(options: argparse.Namespace, content: Content, mirror: Mirror, chroo
         session = Session(_with_hosts(options, hosts), content, mirror, deployed.chroot)
         session.seeds = deployed.seeds
         judge: list[arms.Step] = []
-        for _number, arm in turns(options.rounds, options.arms.split(",")):
+        began = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+        for number, arm in turns(options.rounds, options.arms.split(",")):
             steps = session.arm(arm)
             judge = judge or (steps if arm == "plain" else [])
             for place, (mode, step) in enumerate(zip(options.steps, steps)):
@@ -114,7 +116,7 @@ def measure(options: argparse.Namespace, content: Content, mirror: Mirror, chroo
                 (session.work / f"difference.{arm}.{place}").write_text(text or "")
                 if text:
                     print(f"{arm} {mode}: {differences.summary(text)}, see {session.work}/difference.{arm}.{place}", flush=True)
-                report.add_run(options, content, report.run_of(hosts, arm, mode, step, text))
+                report.add_run(options, content, report.run_of(hosts, arm, mode, f"{began} {number}", step, text))
     return 1 if wrong else 0
 
 

@@ -38,7 +38,8 @@ Written by `nox -s real -- NAME --bench 1,4,16`. The playbook ran for real on on
 on: packages are there, and a run is Ansible's own work. The arms take turns, with 20 forks; mitopatch finds its cache filled,
 as a second run does. The targets are on the same cores as the controller, and what their modules need is in the wall time of
 every arm; CPU is that of the controller's processes, ssh clients included, and in the second rate without them. Figures are
-medians. Differences are from the first run of plain with as many hosts; mitogen_linear is measured, and not asked to agree.
+medians of all runs, ratios medians of the rounds that both arms were in. Differences are from the first run of plain with as many
+hosts; mitogen_linear is measured, and not asked to agree.
 """
 #: Of this approach: time on one node, against plain. And that the rate of tasks per core is the same, whatever the number of nodes.
 PUBLISHED = -0.6
@@ -116,12 +117,13 @@ def _machine() -> dict[str, Any]:
     return {"cores": os.cpu_count(), "kernel": platform.release(), "targets": f"Debian {SUITE}"}
 
 
-def run_of(hosts: int, arm: str, mode: str, step: Step, text: Optional[str]) -> dict[str, Any]:
+def run_of(hosts: int, arm: str, mode: str, turn: str, step: Step, text: Optional[str]) -> dict[str, Any]:
     """Return the figures of one run of the benchmark; `text` is its difference from plain, None if there is none to compare with."""
     return {
         "hosts": hosts,
         "arm": arm,
         "mode": mode,
+        "round": turn,
         "rc": step.run.rc,
         "differences": None if text is None else summary(text),
         "host_tasks": events.host_tasks(step.run.events),
@@ -216,13 +218,25 @@ def _medians(entry: dict[str, Any]) -> dict[int, dict[str, dict[str, float]]]:
     return found
 
 
+def _times(entry: dict[str, Any], hosts: int, arm: str, other: str, kind: str) -> Optional[float]:
+    """Return how many times as much the first arm needs as the other: the median over the rounds that both were in.
+
+    Rounds differ by what else the machine does, and not every arm was in each.
+    """
+    rounds: dict[str, dict[str, float]] = {}
+    for run in entry["runs"]:
+        if run["hosts"] == hosts:
+            rounds.setdefault(run["round"], {})[run["arm"]] = run[kind]
+    values = [found[arm] / found[other] for found in rounds.values() if arm in found and other in found]
+    return statistics.median(values) if values else None
+
+
 def _bench_rows(entry: dict[str, Any]) -> list[str]:
     rows = []
     for hosts, arms in _medians(entry).items():
         for arm, figures in arms.items():
             mine = [run for run in entry["runs"] if (run["hosts"], run["arm"]) == (hosts, arm)]
-            ours = arms.get(MITOPATCH)
-            times = [f"{figures[kind] / ours[kind]:.2f}" if ours and arm != MITOPATCH else "" for kind in ("wall", "cpu")]
+            times = [_times(entry, hosts, arm, MITOPATCH, kind) if arm != MITOPATCH else None for kind in ("wall", "cpu")]
             same = ", ".join(dict.fromkeys(run["differences"] for run in mine if run["differences"]))
             cells = [
                 entry["versions"]["ansible-core"],
@@ -234,7 +248,7 @@ def _bench_rows(entry: dict[str, Any]) -> list[str]:
                 "judge" if arm == PLAIN else same or "not compared",
                 ", ".join(str(number) for number in dict.fromkeys(run["host_tasks"] for run in mine)),
                 *(f"{figures[kind]:.{digits}f}" for kind, digits in (("wall", 0), ("cpu", 1), ("rate", 1), ("rate without ssh", 1))),
-                *times,
+                *("" if ratio is None else f"{ratio:.2f}" for ratio in times),
             ]
             rows.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return rows
@@ -244,11 +258,11 @@ def _against_published(entry: dict[str, Any]) -> list[str]:
     """Say how the figures stand to those that are published of this approach."""
     found, name = _medians(entry), f"- ansible-core {entry['versions']['ansible-core']}, {entry['mode']}"
     lines = []
-    one = found.get(1, {})
     for arm in (MITOGEN, MITOPATCH):
-        if PLAIN in one and arm in one:
-            wall, cpu = (one[arm][kind] / one[PLAIN][kind] - 1 for kind in ("wall", "cpu"))
-            lines.append(f"{name}, one host, {arm} against plain: time {wall:+.0%}, CPU {cpu:+.0%} (published: time {PUBLISHED:+.0%}).")
+        wall, used = (_times(entry, 1, arm, PLAIN, kind) for kind in ("wall", "cpu"))
+        if wall and used:
+            text = f"time {wall - 1:+.0%}, CPU {used - 1:+.0%} (published: time {PUBLISHED:+.0%})"
+            lines.append(f"{name}, one host, {arm} against plain: {text}.")
     lines += [f"{name}, {hosts} hosts: plain was not run to its end." for hosts, arms in found.items() if PLAIN not in arms]
     for arm in ARMS:
         rates = {hosts: arms[arm]["rate"] for hosts, arms in found.items() if arm in arms}
