@@ -195,7 +195,7 @@ class Master:
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
         on_action: Callable[[type], None],
-        on_command: Callable[[Any, str], None],
+        on_command: Callable[[Any, str, bool], None],
         not_mitogens: Callable[[Any, type], bool],
         upstream_connection: Callable[[Any], Any],
     ) -> None:
@@ -236,7 +236,7 @@ class Master:
         ansible_mitogen.connection.Connection.on_action_run = on_action_run
 
     @staticmethod
-    def _terminal_where_upstream_has_one(on_command: Callable[[Any, str], None]) -> None:
+    def _terminal_where_upstream_has_one(on_command: Callable[[Any, str, bool], None]) -> None:
         # ansible_mitogen gives every command a terminal, as ssh does for some: its output has carriage returns, and its
         # errors ssh's last words.
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
@@ -244,7 +244,7 @@ class Master:
             # The user's own shell only where sshd would start it: that of a service's account may be one that lets nobody in.
             shell = None if self.transport in ("ssh", "smart") and not self.become else "/bin/sh"
             chain = self.get_chain()
-            on_command(self, str(cmd))
+            on_command(self, str(cmd), sudoable)
             rc, stdout, stderr = chain.call(
                 onboard.exec_command,
                 shell=shell,

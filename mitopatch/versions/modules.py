@@ -88,4 +88,4 @@ class Modules:
     def begins(self, action: Any, path: str) -> None:
         # Who reads at -vvv wants to see what runs where. Upstream's line has a command, and there is none.
         display.vvv(f"Using module file {path}")
-        routes.command(action._connection, f"{routes.become_words(action)}{os.path.basename(path)} (in the connection's own interpreter)")
+        routes.command(action._connection, f"{os.path.basename(path)} (in the connection's own interpreter)")

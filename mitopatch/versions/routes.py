@@ -87,10 +87,26 @@ def _wants_sshpass(connection: Any) -> bool:
     return bool(connection._options.get("password_mechanism", "sshpass") == "sshpass")  # a choice from 2.19 on
 
 
-def command(connection: Any, text: str) -> None:
-    """A command is about to run on the target: at -vvv a line like those of upstream's own connections."""
+def command(connection: Any, text: str, sudoable: bool = True) -> None:
+    """A command is about to run on the target: at -vvv a line like those of upstream's own connections.
+
+    Before it stands what the become plugin is told to put there, if the command is one that becomes somebody else.
+    """
     context = connection._play_context
-    display.vvv("EXEC (censored due to no log)" if context.no_log else f"EXEC {text}", host=context.remote_addr)
+    words = _become_words(connection) if sudoable else ""
+    display.vvv("EXEC (censored due to no log)" if context.no_log else f"EXEC {words}{text}", host=context.remote_addr)
+
+
+def _become_words(connection: Any) -> str:
+    # As ActionBase._low_level_execute_command decides (2.11 to 2.21), and the plugin sudo puts them.
+    plugin = connection.become
+    if plugin is None:
+        return ""
+    user = plugin.get_option("become_user")
+    if user == connection._play_context.remote_user and not constants.BECOME_ALLOW_SAME_USER:
+        return ""
+    words = (plugin.get_option("become_exe") or _short(plugin._load_name), plugin.get_option("become_flags"), user and f"-u {user}")
+    return "".join(f"{word} " for word in words if word)
 
 
 def connection_failed() -> None:
@@ -207,19 +223,6 @@ def unprivileged(user: Any, remote_user: Any) -> bool:
     another one, make ``remote_tmp`` and warn (AnsibleModule._set_cwd). Mitogen's interpreter has moved elsewhere.
     """
     return user not in (None, "root", remote_user)
-
-
-def become_words(action: Any) -> str:
-    """What the become plugin is told to put before a command of this action; nothing if it becomes nobody else.
-
-    Source: ActionBase._low_level_execute_command (2.11 to 2.21).
-    """
-    plugin = action._connection.become
-    user = action.get_become_option("become_user")
-    if plugin is None or (user == action._get_remote_user() and not constants.BECOME_ALLOW_SAME_USER):
-        return ""
-    words = (plugin.get_option("become_exe") or _short(plugin._load_name), plugin.get_option("become_flags"), user and f"-u {user}")
-    return "".join(f"{word} " for word in words if word)
 
 
 def reset_connection(

@@ -32,9 +32,11 @@ def test_become_is_told(bench: Bench, bundle_active: str) -> None:
     for same, told in (("true", True), ("false", False)):
         for arm in arms:
             env = {"ANSIBLE_BECOME_ALLOW_SAME_USER": same}
-            run = bench.run(["near:web", "-m", "ping", "-b", "-vvv", "-e", BECOME], arm, hosts=1, near=1, program="ansible", env=env)
-            assert run.rc == 0, run.stdout + run.stderr
-            assert bool(re.search(r"> EXEC .*sudo -H -S ", run.stdout)) is told, (arm, same, run.stdout)
+            for module in (["ping"], ["raw", "-a", "true"]):
+                args = ["near:web", "-b", "-vvv", "-e", BECOME, "-m", *module]
+                run = bench.run(args, arm, hosts=1, near=1, program="ansible", env=env)
+                assert run.rc == 0, run.stdout + run.stderr
+                assert bool(re.search(r"> EXEC .*sudo -H -S ", run.stdout)) is told, (arm, same, run.stdout)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
