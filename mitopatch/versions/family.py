@@ -68,6 +68,9 @@ class Family(abc.ABC):
         """[worker] A copy of a squashed task for one host."""
         return copies.own_task(task)
 
+    def match(self, inventory: Any, play: Any) -> None:  # noqa: B027 - before 2.19 a warning is the controller's, who says it once
+        """[worker] Before the first task of a play: find its hosts, as the controller has done, so that no task does."""
+
     @abc.abstractmethod
     def mark(self, value: Any) -> Any:
         """[controller, worker] What of a variable's value is no type of Python's, as ``runtime.digest`` wants it told."""
@@ -125,6 +128,13 @@ class KeywordFamily(Family):
 
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)
+
+    def match(self, inventory: Any, play: Any) -> None:
+        # What is warned of while a task runs is in its result. The inventory remembers a pattern; the controller has warned of it.
+        from ansible._internal._display_utils import DeferredWarningContext
+
+        with DeferredWarningContext(variables={}):
+            inventory.get_hosts(pattern=play.hosts or "all", ignore_restrictions=True)
 
     def fact_cache(self, manager: Any) -> Any:
         cache = manager._fact_cache

@@ -70,6 +70,7 @@ class Worker(WorkerSeam):
         self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = {}
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
+        self._matched = False
         self._loader = controller.anchors["loader"]
         self._controller_pid = os.getppid()
         self.cliargs = context.CLIARGS
@@ -195,6 +196,9 @@ class Worker(WorkerSeam):
             raise RuntimeError(f"an operation failed: {self._broken}")
         host, task = self.inventory.get_host(job.host), known[job.task]
         with self.lock:
+            if not self._matched:
+                self.family.match(self.inventory, known[job.play])
+                self._matched = True
             variables = self.manager.get_vars(play=known[job.play], host=host, task=task, _hosts=self._hosts, _hosts_all=self._hosts_all)
             variables["ansible_current_hosts"] = list(self._remaining)
             variables["ansible_failed_hosts"] = list(self._failed)
@@ -251,6 +255,7 @@ class Worker(WorkerSeam):
         """A new play begins: its objects will be sent."""
         self.registry.clear()
         self._squashed.clear()
+        self._matched = False
         with self.lock:
             self._hostvars.clear()
 

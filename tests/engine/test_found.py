@@ -152,3 +152,22 @@ def test_a_playbook_in_another_directory(local: Local) -> None:
     plain = local.run(ELSEWHERE, "plain", inventory=inventory, timeout=300)
     assert plain.rc == 0, plain.text
     assert_same(plain, checked)
+
+
+#: From 2.19 what is warned of while a task runs is in its result; who is delegated to has the hosts of the play worked out anew.
+NO_SUCH_HOSTS = """
+- hosts: all:!no_such_group
+  gather_facts: false
+  tasks:
+    - {name: Delegated, file: {path: /, state: directory}, delegate_to: localhost}
+    - {name: Delegated again, debug: {msg: "{{ ansible_play_hosts_all }}"}, delegate_to: localhost}
+- hosts: all:!no_such_group_either
+  gather_facts: false
+  tasks:
+    - {name: Delegated, file: {path: /, state: directory}, delegate_to: localhost, loop: [1, 2]}
+"""
+
+
+def test_hosts_that_are_not_there_are_warned_of_once(local: Local) -> None:
+    """The workers had to find the hosts of a play themselves, and each warned in the result of its first delegated task."""
+    assert_same(*local.both({"site.yml": NO_SUCH_HOSTS}, inventory=HOSTS + f"ansible_python_interpreter={sys.executable}\n", timeout=300))
