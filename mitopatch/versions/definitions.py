@@ -18,6 +18,14 @@ from mitopatch.versions import plugin_lock
 
 _OWN = os.path.dirname(ansible_plugins.__file__) + os.sep
 
+#: What to do with the module of a plugin of ansible-core's when it is there, by its path.
+_awaited: dict[str, Callable[[Any], None]] = {}
+
+
+def when_loaded(path: str, use: Callable[[Any], None]) -> None:
+    """[worker] ``use(module)``, once, when a plugin of ansible-core's is looked up; ``path`` is below the directory of its plugins."""
+    _awaited[_OWN + path] = use
+
 
 class Later(dict):  # type: ignore[type-arg]
     """Plugin's name -> its options, of one type of plugin: ``ConfigManager._plugins[type]``, for 2.11 to 2.21.
@@ -104,6 +112,8 @@ def load_config_defs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any
     """Wrap: for a plugin of ansible-core's own, later."""
     given = {**dict(zip(("name", "module", "path"), args)), **kwargs}
     name, path = given["name"], given["path"]
+    if path in _awaited:
+        _awaited.pop(path)(given["module"])
     if not instance.class_name or not isinstance(path, str) or not path.startswith(_OWN):
         return wrapped(*args, **kwargs)
     kind = ansible_plugins.get_plugin_class(instance.class_name)

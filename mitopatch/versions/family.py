@@ -61,6 +61,14 @@ class Family(abc.ABC):
         """[worker] What tells two templates of one text apart."""
         return None
 
+    def values(self) -> tuple[tuple[type, ...], tuple[type, ...]]:
+        """[worker] This release's own kinds of texts and numbers, and of dictionaries and lists."""
+        from ansible.parsing.yaml import objects
+        from ansible.utils import unsafe_proxy
+
+        texts = (objects.AnsibleUnicode, unsafe_proxy.AnsibleUnsafeText, unsafe_proxy.AnsibleUnsafeBytes)
+        return texts, (objects.AnsibleMapping, objects.AnsibleSequence)
+
     def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
 
@@ -165,6 +173,12 @@ class KeywordFamily(Family):
         from ansible._internal._templating._jinja_bits import AnsibleEnvironment
 
         return AnsibleEnvironment
+
+    def values(self) -> tuple[tuple[type, ...], tuple[type, ...]]:
+        from ansible.module_utils._internal import _datatag as tagged
+
+        atoms = (tagged._AnsibleTaggedStr, tagged._AnsibleTaggedBytes, tagged._AnsibleTaggedInt, tagged._AnsibleTaggedFloat)
+        return atoms, (tagged._AnsibleTaggedDict, tagged._AnsibleTaggedList)
 
     def template_mark(self, source: Any) -> Hashable:
         # Tags go into what is compiled, and say whether a template inside a template may be one; escapes are a matter of the moment.

@@ -28,9 +28,11 @@ from mitopatch.versions import (
     all_vars,
     attributes,
     copies,
+    deep_copies,
     facts,
     finds,
     localhost,
+    magic,
     modules,
     options,
     plugin_files,
@@ -68,6 +70,7 @@ class Worker(WorkerSeam):
         self._pending: dict[str, list[bytes]] = {}
         #: By name: a host, the task that read its variables last, and what these were.
         self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = {}
+        self.magic = magic.Magic()
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
         self._matched = False
@@ -95,16 +98,21 @@ class Worker(WorkerSeam):
         localhost.keep_apart(self.inventory)
         self._take_state(controller.state)
         self.family.start(self)
-        templates.install(self.family.environment(), self.family.template_mark)
-        plugin_files.install()
-        all_vars.install()
-        attributes.install()
-        finds.install()
-        options.install()
+        self._install_what_is_done_once()
         words.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
         routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))
+
+    def _install_what_is_done_once(self) -> None:
+        templates.install(self.family.environment(), self.family.template_mark)
+        plugin_files.install()
+        all_vars.install()
+        magic.install(self)
+        deep_copies.install(*self.family.values())
+        attributes.install()
+        finds.install()
+        options.install()
 
     # -- the replica ----------------------------------------------------------------------------------------------
 
@@ -112,6 +120,7 @@ class Worker(WorkerSeam):
         anchor, method, args, kwargs = operation
         with self.lock:
             self._hostvars.clear()
+            self.magic.forget()
             try:
                 getattr(self.anchors[anchor], method)(*args, **kwargs)
             except Exception as exc:
@@ -153,6 +162,10 @@ class Worker(WorkerSeam):
             self.checker.compare_kept(host.name, prepared.task, kept[2], compute())
         return dict(kept[2])
 
+    def has_hosts(self, hosts: Any, hosts_all: Any) -> bool:
+        """Whether these lists of hosts are the ones that the controller has told."""
+        return hosts is self._hosts and hosts_all is self._hosts_all
+
     def alias(self, host: str, first: str, method: str) -> None:
         """The controller has called ``method`` for this host with the very object with which it had called it for ``first``.
 
@@ -177,6 +190,7 @@ class Worker(WorkerSeam):
 
     def _take_state(self, state: tuple[Any, ...]) -> None:
         self._hostvars.clear()
+        self.magic.forget()
         number, hosts, hosts_all, removed, (failed, unreachable), self._localhost = state
         localhost.take(self.inventory, self._localhost)
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
@@ -258,6 +272,7 @@ class Worker(WorkerSeam):
         self._matched = False
         with self.lock:
             self._hostvars.clear()
+            self.magic.forget()
 
     def reset_connection(self, host: str, task: int, play: int, play_context: int) -> None:
         """``meta: reset_connection`` for a host of this worker."""

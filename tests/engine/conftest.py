@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pty
 import shutil
@@ -21,7 +22,7 @@ from testbed import events, processes
 from testbed.inventory import PLUGINS
 from testbed.runs import Arm, Run, Started
 
-from mitopatch import release
+from mitopatch import release, select
 
 HERE = Path(__file__).parent
 #: Makes the pseudo terminal on standard input the controlling one, as a login does, then runs the command.
@@ -36,6 +37,13 @@ nocows = True
 gathering = explicit
 {more}
 """
+
+
+def installed_family() -> Any:
+    """What is particular to the family of releases to which the installed ansible-core belongs."""
+    row = select.choose(str(release.installed())).row
+    assert row is not None
+    return importlib.import_module(f"mitopatch.versions.v{row.family.replace('.', '_')}").FAMILY
 
 
 def series() -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import threading
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from testbed.compare import assert_same
 
-from tests.engine.conftest import Local
+from tests.engine.conftest import Local, installed_family
 
 SITE = """\
 - hosts: all
@@ -101,12 +100,9 @@ def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _environment(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any]:
     pytest.importorskip("ansible", reason="ansible-core is not installed")
-    from mitopatch import release, select
     from mitopatch.versions import templates
 
-    row = select.choose(str(release.installed())).row
-    assert row is not None
-    family = importlib.import_module(f"mitopatch.versions.v{row.family.replace('.', '_')}").FAMILY
+    family = installed_family()
     kind = family.environment()
     for name in ("compile", "compile_expression"):
         monkeypatch.setattr(kind, name, getattr(kind, name))  # what `install` puts there goes with the test
