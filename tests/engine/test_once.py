@@ -368,3 +368,38 @@ def test_marks_of_results() -> None:
     wanted = kinds(unsafe_proxy.wrap_var(value))
     assert kinds(unsafe._wrap_dict(value)) == wanted
     assert kinds(unsafe._wrap_sequence([value, "x"])) == (list, [wanted, kinds(unsafe_proxy.wrap_var("x"))])
+
+
+FILTERS = {
+    "site.yml": """
+- hosts: all
+  vars: {words: [b, a, b]}
+  tasks:
+    - debug: {msg: "{{ words | join('-') }} {{ words | unique | sort | first | upper | own }} {{ words | length is odd }}"}
+    - debug: {msg: "{{ words | here.there.twice }} {{ words | ansible.builtin.unique }}"}
+      loop: [1, 2]
+    - debug: {msg: "{{ words | no_such }}"}
+      ignore_errors: true
+    - debug: {msg: "{{ words | here.there.no_such }}"}
+      ignore_errors: true
+    - include_role: {name: brings}
+    - debug: {msg: "{{ words | join('-') }} {{ words is odd }} {{ words | here.there.twice }}"}
+""",
+    "filter_plugins/own.py": "class FilterModule:\n    def filters(self):\n        return {'own': lambda text: text + '!'}\n",
+    "roles/brings/tasks/main.yml": '- debug: {msg: "{{ words | join(1) }} {{ words is odd }}"}\n',
+    "roles/brings/filter_plugins/join.py": (
+        "class FilterModule:\n    def filters(self):\n        return {'join': lambda them, by: f'mine {by}'}\n"
+    ),
+    "roles/brings/test_plugins/odd.py": "class TestModule:\n    def tests(self):\n        return {'odd': lambda them: 'as ever'}\n",
+    "collections/ansible_collections/here/there/plugins/filter/twice.py": (
+        "class FilterModule:\n    def filters(self):\n        return {'twice': lambda them: them + them}\n"
+    ),
+}
+
+
+def test_filters_are_found_as_ever(local: Local) -> None:
+    """Jinja's own, a user's, a collection's, missing ones, and those that a role brings in place of Jinja's."""
+    plain, patched = (local.run(FILTERS, arm, hosts=4, timeout=300) for arm in ("plain", "mitopatch"))
+    assert plain.rc == 0, plain.text
+    assert "mine 1" in plain.text
+    assert_same(plain, patched)
