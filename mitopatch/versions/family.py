@@ -6,7 +6,7 @@ import abc
 from collections.abc import Hashable, Iterable
 from typing import Any, Optional
 
-from mitopatch.versions import copies, streams
+from mitopatch.versions import copies, streams, wrapped
 
 
 class Family(abc.ABC):
@@ -205,11 +205,15 @@ class KeywordFamily(Family):
 
         streams.detach()
         unsafe.install(*unsafe.UNMARKED)
+        wrapped.install()
 
     def run(self, thread_worker: Any) -> None:
         streams.begin()
         with self.context(thread_worker):
-            thread_worker._run()
+            try:
+                thread_worker._run()
+            finally:
+                wrapped.forget()
 
     @abc.abstractmethod
     def context(self, thread_worker: Any) -> Any:
