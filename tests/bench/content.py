@@ -118,6 +118,33 @@ def all_hostvars(directory: Path, _size: Size) -> list[str]:
     return playbook(directory, "dc", [gather, write])
 
 
+def many_variables(directory: Path, size: Size) -> list[str]:
+    """On every host, `tasks` times: a fact from a condition and two templates, and one from a lookup of a template; 600 variables."""
+    variables: dict[str, Any] = {
+        "rows": [{"name": f"row{number}", "state": "present", "options": {"a": 1, "b": ["x", "{{ text_1 }}"]}} for number in range(100)]
+    }
+    for number in range(150):
+        variables.update(
+            {
+                f"text_{number}": f"text {number}",
+                f"list_{number}": ["a", "b"],
+                f"map_{number}": {"a": "b"},
+                f"of_{number}": f"{{{{ text_{number} }}}}",
+            }
+        )
+    (directory / "variables.yml").write_text(json.dumps(variables, indent=1))
+    (directory / "templates").mkdir()
+    (directory / "templates" / "rows.j2").write_text("{% for row in rows[:3] %}{{ row.name }} {{ text_1 }}{% endfor %}\n")
+    tasks: list[Task] = []
+    for number in range(size.tasks):
+        value = f"{{{{ of_{number} | upper }}}} {{{{ list_{number} | join('-') }}}}"
+        tasks += [
+            {"name": f"Fact {number}", "ansible.builtin.set_fact": {f"fact_{number}": value}, "when": f"text_{number} | length > 2"},
+            {"name": f"Rows {number}", "ansible.builtin.set_fact": {f"rows_{number}": "{{ lookup('template', 'rows.j2') }}"}},
+        ]
+    return playbook(directory, "dc", tasks, vars_files=["variables.yml"])
+
+
 def includes(directory: Path, size: Size) -> list[str]:
     """A file of `tasks` tasks, included `count` times."""
     tasks = [{"name": f"Step {number}", "ansible.builtin.debug": {"msg": f"{{{{ turn }}}} {number}"}} for number in range(size.tasks)]

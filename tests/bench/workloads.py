@@ -191,6 +191,16 @@ WORKLOADS: dict[str, Workload] = {
         lambda size: 2 * size.hosts,
         "ssh",
     ),
+    "variables": Workload(
+        "20 hosts x 10 set_fact with a condition and 10 with lookup('template'), 600 variables, forks 20: nothing runs on a target",
+        content.many_variables,
+        (Size("1 of each", 20, 1, forks=20), Size("10 of each", 20, 10, forks=20)),
+        (
+            Figure("CPU per further host-task", "slope", "cpu", ("1 of each", "10 of each"), "ms", MS, faster()),
+            Figure("wall per further host-task", "slope", "wall", ("1 of each", "10 of each"), "ms", MS, faster()),
+        ),
+        lambda size: 2 * _tasks(size),
+    ),
     "latency_copy": _latency("copy", content.copies),
     "latency_template": _latency("template", content.templates),
     "workers": _workers(
