@@ -72,7 +72,7 @@ class DeepCopies:
         return [item if type(item) in atoms else copied(item, memo) for item in value]
 
 
-def install(atoms: Iterable[type], containers: Iterable[type]) -> None:
+def install(atoms: Iterable[type], containers: Iterable[type]) -> DeepCopies:
     """Give it to the plugin once that is loaded; this process is a worker for the rest of its life."""
     deepcopy = DeepCopies(atoms, containers)
 
@@ -81,3 +81,4 @@ def install(atoms: Iterable[type], containers: Iterable[type]) -> None:
             module.deepcopy = deepcopy
 
     definitions.when_loaded(PLUGIN, replace)
+    return deepcopy

@@ -41,6 +41,7 @@ from mitopatch.versions import (
     routes,
     templates,
     threads,
+    vars_files,
     words,
 )
 from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
@@ -109,7 +110,7 @@ class Worker(WorkerSeam):
         plugin_files.install()
         all_vars.install()
         magic.install(self)
-        deep_copies.install(*self.family.values())
+        vars_files.install(deep_copies.install(*self.family.values()))
         attributes.install()
         finds.install()
         options.install()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections import ChainMap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +135,60 @@ FILES = {
     "templates/rows.j2": ROWS,
     "templates/outer.j2": "{% set _ = marks.seen.append('outer') %}{{ lookup('template', 'rows.j2') }} {{ marks }}",
 }
+
+
+VARS_FILES = {
+    "site.yml": """
+- hosts: all
+  vars_files: [shared.yml, "{{ inventory_hostname }}.yml", [none.yml, other.json]]
+  tasks:
+    - debug: {msg: "{{ shared.list.append(inventory_hostname) }} {{ shared.list }} {{ shared.of }} {{ own.append(1) }} {{ own }}"}
+      loop: [1, 2]
+    - debug: {msg: "{{ shared }} {{ own }} {{ other }}"}
+    - copy: {content: "own: [written, later]", dest: "{{ playbook_dir }}/{{ inventory_hostname }}.yml"}
+    - debug: {msg: "{{ own }}"}
+    - copy: {content: "own: [written, again]", dest: "{{ playbook_dir }}/{{ inventory_hostname }}.yml"}
+    - debug: {msg: "{{ own }}"}
+""",
+    "shared.yml": "shared: {list: [a], of: '{{ inventory_hostname }}', none: null, when: 2020-02-02}",
+    "h1.yml": "own: []",
+    "h2.yml": "own: [2]",
+    "other.json": '{"other": {"a": [1]}}',
+}
+
+
+def test_files_are_read_as_they_are(local: Local) -> None:
+    plain, patched = (local.run(VARS_FILES, arm, timeout=300) for arm in ("plain", "mitopatch"))
+    assert (plain.rc, "again" in plain.text) == (0, True), plain.text
+    assert_same(plain, patched)
+
+
+def test_a_file_is_parsed_once(deepcopy: DeepCopies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mitopatch.versions import vars_files
+
+    path, parsed = tmp_path / "vars.yml", []
+    load = DataLoader.load_from_file
+    monkeypatch.setattr(DataLoader, "load_from_file", lambda self, *args, **kwargs: parsed.append(args) or load(self, *args, **kwargs))
+    vars_files.install(deepcopy)
+    asked = {"unsafe": True, "cache": "vaulted" if hasattr(DataLoader, "get_text_file_contents") else False}
+    loader = DataLoader()
+
+    def read() -> Any:
+        return loader.load_from_file(str(path), **asked)
+
+    path.write_text("a: [1]")
+    assert [read(), read()] == [{"a": [1]}] * 2
+    assert len(parsed) == 2  # it may change once more at the same moment
+    os.utime(path, (1, 1))
+    found = [read() for _ in range(3)]
+    assert len(parsed) == 3
+    found[1]["a"].append(2)
+    assert [found[0], found[2], read()] == [{"a": [1]}] * 3
+    path.write_text("a: [2]")
+    os.utime(path, (2, 2))
+    assert read() == {"a": [2]}
+    loader.load_from_file(str(path))
+    assert len(parsed) == 5
 
 
 def test_what_templates_change(local: Local) -> None:
