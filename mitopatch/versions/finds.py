@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from ansible.plugins.loader import Jinja2Loader, PluginLoader
 
-from mitopatch.versions import plugin_lock
+from mitopatch.versions import plugin_files, plugin_lock
 from mitopatch.versions.threads import current_task
 
 #: Finds that are kept.
@@ -28,15 +28,14 @@ class Find(NamedTuple):
 
     context: Any
     task: int
-    state: tuple[int, int, int]
+    state: plugin_files.State
 
 
-def _state(path: str) -> Optional[tuple[int, int, int]]:
+def _state(path: str) -> Optional[plugin_files.State]:
     try:
-        found = os.stat(os.path.dirname(path))
+        return plugin_files.state_of(os.stat(os.path.dirname(path)))
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
 def plain(name: str, context: Any) -> bool:

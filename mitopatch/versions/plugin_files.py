@@ -15,11 +15,19 @@ from ansible.vars import manager as vars_manager
 SETTLED = 2.0
 
 
+State = tuple[int, int, int, int]
+
+
+def state_of(found: os.stat_result) -> State:
+    """By which a file or directory is known to be as it was."""
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
 class Listing:
     """Stands for the module ``glob`` in upstream's plugin loader: what a pattern gave is good while its directory is as it was."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, int, int], list[str]]] = {}
+        self._known: dict[str, tuple[State, list[str]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(glob, name)
@@ -31,7 +39,7 @@ class Listing:
             found = os.stat(directory)
         except OSError:
             return glob.iglob(pattern, **kwargs)
-        state = (found.st_mtime_ns, found.st_ino, found.st_dev)
+        state = state_of(found)
         known = self._known.get(pattern)
         if known is not None and known[0] == state and not kwargs:
             return iter(known[1])

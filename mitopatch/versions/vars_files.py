@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ansible.parsing.dataloader import DataLoader
 
 from mitopatch.versions.deep_copies import DeepCopies
-from mitopatch.versions.plugin_files import SETTLED
+from mitopatch.versions.plugin_files import SETTLED, State, state_of
 
 #: Files that are kept.
 MOST = 100
@@ -24,7 +24,7 @@ CACHE = (False, "vaulted")
 class Parsed(NamedTuple):
     """What a file held, and how it was then."""
 
-    state: tuple[int, int, int, int]
+    state: State
     data: Any
 
 
@@ -41,7 +41,7 @@ def install(deepcopy: DeepCopies) -> None:
             found = os.stat(path)
         except OSError:
             return load(self, file_name, **kwargs)
-        state = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+        state = state_of(found)
         key = (path, *sorted(kwargs.items()))
         kept = known.get(key)
         if kept is not None and kept.state == state:

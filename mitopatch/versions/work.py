@@ -115,13 +115,17 @@ class Worker(WorkerSeam):
         finds.install()
         options.install()
 
+    def _forget_variables(self) -> None:
+        """Of variables that were worked out once: the play, its hosts or the inventory may be others from now on."""
+        self._hostvars.clear()
+        self.magic.forget()
+
     # -- the replica ----------------------------------------------------------------------------------------------
 
     def apply(self, operation: tuple[Any, ...]) -> None:
         anchor, method, args, kwargs = operation
         with self.lock:
-            self._hostvars.clear()
-            self.magic.forget()
+            self._forget_variables()
             try:
                 getattr(self.anchors[anchor], method)(*args, **kwargs)
             except Exception as exc:
@@ -190,8 +194,7 @@ class Worker(WorkerSeam):
             self._take_state(known)
 
     def _take_state(self, state: tuple[Any, ...]) -> None:
-        self._hostvars.clear()
-        self.magic.forget()
+        self._forget_variables()
         number, hosts, hosts_all, removed, (failed, unreachable), self._localhost = state
         localhost.take(self.inventory, self._localhost)
         self._hosts, self._hosts_all = list(hosts), list(hosts_all)
@@ -272,8 +275,7 @@ class Worker(WorkerSeam):
         self._squashed.clear()
         self._matched = False
         with self.lock:
-            self._hostvars.clear()
-            self.magic.forget()
+            self._forget_variables()
 
     def reset_connection(self, host: str, task: int, play: int, play_context: int) -> None:
         """``meta: reset_connection`` for a host of this worker."""
