@@ -76,7 +76,7 @@ def _enter(channel: frames.Channel, seam: ControllerSeam, registry: Registry) ->
         # The controller says so in one sentence, and forks what was meant for this worker.
         _send(channel, frames.FAILED, 0, f"{type(exc).__name__}: {exc}".encode("utf-8", "replace"))
         return None
-    channel.send(frames.READY)
+    _send(channel, frames.READY, 0)
     return worker
 
 

@@ -19,11 +19,11 @@ import psutil
 import pytest
 from testbed.processes import alive, wait_gone
 
-from mitopatch.runtime import frames
-from mitopatch.runtime.objects import Unshippable
+from mitopatch.runtime import child, frames
+from mitopatch.runtime.objects import Registry, Unshippable
 from mitopatch.runtime.pool import NoWorker
 from mitopatch.runtime.states import MAX_REPLACEMENTS, STOP_SECONDS, TERM_SECONDS
-from tests.engine.seams import CONTEXT, Rig, Task, sockets
+from tests.engine.seams import CONTEXT, FakeController, Rig, Task, sockets
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 
@@ -534,3 +534,24 @@ def test_the_death_of_the_controller_ends_the_workers(tmp_path: Path, extra: lis
                 process.kill()
         if program.stdout is not None:
             program.stdout.close()
+
+
+def test_a_worker_whose_controller_is_already_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has nobody to tell that it is ready: it cleans up as an orphan does, and says nothing."""
+    monkeypatch.setenv("SEAMS_CLOSED", str(tmp_path / "closed"))
+    ours, its = socket.socketpair()
+    ours.close()
+    seam = FakeController()
+    registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name)
+    process = CONTEXT.Process(target=child.main, args=(its, 1, seam, registry))
+    process.start()
+    its.close()
+    process.join(10)
+    try:
+        assert process.exitcode == 0
+        assert (tmp_path / "closed").read_text() == "True\n"
+        assert capfd.readouterr().err == ""
+    finally:
+        process.kill()
