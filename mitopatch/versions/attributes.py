@@ -18,6 +18,8 @@ from ansible.playbook import base
 from ansible.playbook.task import Task
 from ansible.utils.sentinel import Sentinel
 
+from mitopatch.runtime.bounded import Bounded
+
 #: Values that need no copy.
 ATOMS = frozenset((type(None), bool, int, float, str, type))
 #: How each kind of attribute looks when conversion to it changes nothing. Any other may be None only.
@@ -61,8 +63,6 @@ class Rule(NamedTuple):
     def learn(self, value: Any, result: Any) -> None:
         """Upstream has made ``result`` of ``value``."""
         if self.steady and _steady(value) and isinstance(result, (str, int, float)):
-            if len(self.results) >= MOST:
-                self.results.clear()
             self.results[id(value)] = (value, result)
 
 
@@ -88,7 +88,7 @@ def _rules(kind: type) -> tuple[Rule, ...]:
         if (own and name not in LATER | TEXT) or (attribute.required and kept is list):  # the latter refuses empty items
             kept = None
         steady = not own and not attribute.static and attribute.isa in ("bool", "int", "float", "percent", "string")
-        rules.append(Rule(name, f"_{attribute.name}", attribute, kept, own and name in LATER, steady, {}))
+        rules.append(Rule(name, f"_{attribute.name}", attribute, kept, own and name in LATER, steady, Bounded(MOST)))
     return tuple(rules)
 
 

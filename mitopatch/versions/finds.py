@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from ansible.plugins.loader import Jinja2Loader, PluginLoader
 
+from mitopatch.runtime.bounded import Bounded
 from mitopatch.versions import plugin_files, plugin_lock
 from mitopatch.versions.threads import current_task
 
@@ -56,7 +57,7 @@ def plain(name: str, context: Any) -> bool:
 def install() -> None:
     """Put it in place; this process is a worker for the rest of its life."""
     find = PluginLoader.find_plugin_with_context
-    known: dict[Hashable, Find] = {}
+    known: dict[Hashable, Find] = Bounded(MOST)
     seen = plugin_lock.generation
 
     def find_once(
@@ -84,8 +85,6 @@ def install() -> None:
         if plain(name, context):
             state = _state(context.plugin_resolved_path)
             if state is not None and generation == plugin_lock.generation:
-                if len(known) >= MOST:
-                    known.clear()
                 known[key] = Find(context, task, state)
         return context
 
@@ -102,8 +101,8 @@ class Missing(NamedTuple):
 
 def _install_filters() -> None:
     get = Jinja2Loader.get
-    missing: dict[Hashable, Missing] = {}
-    found: dict[Hashable, Find] = {}
+    missing: dict[Hashable, Missing] = Bounded(MOST)
+    found: dict[Hashable, Find] = Bounded(MOST)
     seen = plugin_lock.generation
 
     def get_once(self: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
@@ -130,15 +129,15 @@ def _install_filters() -> None:
         try:
             plugin = get(self, name)
         except KeyError as exc:
-            if short and len(missing) < MOST:
+            if short:
                 missing[key] = Missing(exc)
             raise
         if plugin is None:
-            if short and len(missing) < MOST:
+            if short:
                 missing[key] = Missing(None)
         elif getattr(plugin, "ansible_name", None) == name and not short:  # no redirect, which is told each time
             state = _state(getattr(plugin, "_original_path", None) or "")
-            if state is not None and generation == plugin_lock.generation and len(found) < MOST:
+            if state is not None and generation == plugin_lock.generation:
                 found[key] = Find(plugin, task, state)
         return plugin
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from ansible.vars.manager import VariableManager
 
+from mitopatch.runtime.bounded import Bounded
+
 #: Plays and roles whose variables are kept.
 MOST = 200
 
@@ -29,7 +31,7 @@ class Magic:
     """[worker] The magic variables of plays and roles."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int, bool, bool], Kept] = {}
+        self._kept: dict[tuple[int, int, bool, bool], Kept] = Bounded(MOST)
 
     def forget(self) -> None:
         """Hosts, groups or roles may be others from now on."""
@@ -41,8 +43,6 @@ class Magic:
         key = (id(play), id(role), bool(task), hostvars)
         kept = self._kept.get(key)
         if kept is None or kept.groups is not groups:
-            if len(self._kept) >= MOST:
-                self._kept.clear()
             kept = self._kept[key] = Kept(play, role, groups, compute())
         copies: dict[int, Any] = {}  # two names may stand for one list
         found = dict(kept.variables)

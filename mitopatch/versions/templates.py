@@ -13,6 +13,8 @@ from typing import Any, Callable, Optional
 import jinja2
 from jinja2 import nodes
 
+from mitopatch.runtime.bounded import Bounded
+
 #: Compiled templates that are kept.
 MOST = 2000
 #: Settings of an environment that say how a template is read and what it becomes.
@@ -55,7 +57,7 @@ def _tree(environment: Any, source: str) -> Optional[nodes.Template]:
 
 def install(environment_class: Any, mark: Callable[[Any], Hashable]) -> None:
     """Let environments of this class share what they compile. ``mark(source)`` tells sources of one text apart."""
-    known: dict[Hashable, Compiled] = {}
+    known: dict[Hashable, Compiled] = Bounded(MOST)
     compile_template, compile_expression = environment_class.compile, environment_class.compile_expression
 
     def compile_once(self: Any, source: Any, name: Any = None, filename: Any = None, raw: bool = False, defer_init: bool = False) -> Any:
@@ -77,8 +79,6 @@ def install(environment_class: Any, mark: Callable[[Any], Hashable]) -> None:
             return code
         once = Compiled(code, tree)
         if not foldable(tree):
-            if len(known) >= MOST:
-                known.clear()
             known[key] = once
         return once.code
 

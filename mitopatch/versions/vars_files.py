@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible.parsing.dataloader import DataLoader
 
+from mitopatch.runtime.bounded import Bounded
 from mitopatch.versions.deep_copies import DeepCopies
 from mitopatch.versions.plugin_files import SETTLED, State, state_of
 
@@ -31,7 +32,7 @@ class Parsed(NamedTuple):
 def install(deepcopy: DeepCopies) -> None:
     """Put it in place; this process is a worker for the rest of its life."""
     load = DataLoader.load_from_file
-    known: dict[Hashable, Parsed] = {}
+    known: dict[Hashable, Parsed] = Bounded(MOST)
 
     def load_once(self: Any, file_name: Any, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs.get("unsafe") is not True or kwargs.get("cache") not in CACHE or not isinstance(file_name, str):
@@ -48,8 +49,6 @@ def install(deepcopy: DeepCopies) -> None:
             return deepcopy(kept.data)
         data = load(self, file_name, **kwargs)
         if time.time() - found.st_mtime > SETTLED:
-            if len(known) >= MOST:
-                known.clear()
             known[key] = Parsed(state, deepcopy(data))
         return data
 

@@ -22,6 +22,7 @@ from ansible.plugins import loader as plugin_loader
 from ansible.utils.display import Display
 
 from mitopatch.runtime import frames, objects
+from mitopatch.runtime.bounded import Bounded
 from mitopatch.runtime.seam import HandBack, Job, WorkerSeam
 from mitopatch.targets import master
 from mitopatch.versions import (
@@ -70,7 +71,7 @@ class Worker(WorkerSeam):
         self._at_once: set[str] = set()
         self._pending: dict[str, list[bytes]] = {}
         #: By name: a host, the task that read its variables last, and what these were.
-        self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = {}
+        self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = Bounded(MOST)
         self.magic = magic.Magic()
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
@@ -160,8 +161,6 @@ class Worker(WorkerSeam):
             return compute()
         kept = self._hostvars.get(host.name)
         if kept is None or kept[0] is not host or kept[1] != prepared.job.task:
-            if len(self._hostvars) >= MOST:
-                self._hostvars.clear()
             kept = self._hostvars[host.name] = (host, prepared.job.task, compute())
         elif self.checker is not None:
             self.checker.compare_kept(host.name, prepared.task, kept[2], compute())
