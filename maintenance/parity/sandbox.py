@@ -50,19 +50,23 @@ ip route add 4.2.2.2 dev lo  # delegate_to wants an address that never answers
 exec chroot . bash -c "$script"
 """
 
+# systemd is installed on many machines and runs in no sandbox: without this link, by which facts find it, services are those of init.d.
+INIT = """
+if [ ! -d /run/systemd/system ] && [ -L /sbin/init ]; then rm /sbin/init; fi
+"""
+
 #: Root's key in the sandbox.
 KEY = "/root/.ssh/id_ed25519"
-# An sshd of the sandbox's own on port 22, that root may log in to; targets that need ssh use it. With PAM: without it users that
-# have no password, as targets make them, are locked out.
+# An sshd of the sandbox's own on port 22, that root may log in to; targets that need ssh use it, and some restart it as a service. With
+# PAM: without it users that have no password, as targets make them, are locked out.
 SSHD = r"""
 if [ -x /usr/sbin/sshd ] && mkdir -p -m 700 /root/.ssh /run/sshd; then
     ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
     cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
-    ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/host_key
-    printf '%s\n' 'HostKey /root/.ssh/host_key' 'UsePAM yes' 'PermitRootLogin yes' 'MaxStartups 100' \
-        'Subsystem sftp internal-sftp' > /root/.ssh/sshd_config
-    /usr/sbin/sshd -f /root/.ssh/sshd_config
-    echo "localhost,127.0.0.1 $(cat /root/.ssh/host_key.pub)" > /root/.ssh/known_hosts
+    ssh-keygen -A
+    printf '%s\n' 'UsePAM yes' 'PermitRootLogin yes' 'MaxStartups 100' 'Subsystem sftp internal-sftp' > /etc/ssh/sshd_config
+    /usr/sbin/sshd
+    sed 's/^/localhost,127.0.0.1 /' /etc/ssh/ssh_host_*_key.pub > /root/.ssh/known_hosts
 fi
 """
 

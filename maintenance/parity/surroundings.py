@@ -101,7 +101,9 @@ def script(place: Place, target: str, extra: dict[str, str]) -> str:
         "rm -rf /nonexistent",  # targets name it as a path that is not there
         f'for package in {shlex.quote(str(place.programs))}/*.deb; do [ ! -e "$package" ] || dpkg -x "$package" /opt/programs; done',
         "[ ! -d /opt/programs ] || find /opt/programs -path '*/bin/*' -exec cp -t /usr/bin {} +",
+        sandbox.INIT,
         sandbox.SSHD,
+        f"ln -s {shlex.quote(str(place.environment))}/bin/ansible* /usr/local/bin || :",  # for commands over ssh: they get sshd's PATH
         f"mkdir -p {_ROOT}/lib",
         # Targets call its scripts; ansible-test gives its own copy of them an interpreter and the right to be run.
         f"sed -i '1s|.*auto-shebang.*|#!{place.environment}/bin/python|' {shlex.quote(str(_injector(place)))}/*.py || :",
