@@ -146,7 +146,7 @@ def install(master: Any, modules: Any) -> None:
         on_busy=busy,
         on_action=acting,
         on_command=command,
-        not_mitogens=becomes_otherwise,
+        not_mitogens=for_upstream,
         upstream_connection=upstream_connection,
     )
 
@@ -196,6 +196,18 @@ def _give_options(short: str) -> None:
         )
 
 
+#: What ssh is called.
+_SSH = ("ssh", "smart")
+
+
+def for_upstream(connection: Any, action: type) -> bool:
+    """Whether what an action does is for upstream's own connection, though it could be Mitogen's; raises HandBack while it can."""
+    # From 2.19, ``ansible_ssh_verbosity``: who asks ssh what it does reads its answer in the results.
+    if connection.transport in _SSH and connection._options.get("verbosity"):
+        return not hand_back("ssh is to say what it does")
+    return becomes_otherwise(connection, action)
+
+
 #: Actions that answer with what a command of theirs has written.
 _SHOWN = frozenset(("raw", "script"))
 
@@ -210,7 +222,7 @@ def becomes_otherwise(connection: Any, action: type) -> bool:
     if _short(plugin._load_name) not in BECOME:
         return not hand_back(f"become method {plugin._load_name}")
     # At a terminal sudo ends the line after the password, each time it asks; Mitogen's is asked once.
-    if connection.transport in ("ssh", "smart") and _is_upstream(action, _SHOWN) and plugin.get_option("become_pass") is not None:
+    if connection.transport in _SSH and _is_upstream(action, _SHOWN) and plugin.get_option("become_pass") is not None:
         return not hand_back("sudo asks for a password at a terminal")
     user = plugin.get_option("become_user")
     return unprivileged(user, connection._play_context.remote_user) and not hand_back(f"become user {user}")
