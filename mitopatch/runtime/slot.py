@@ -8,6 +8,7 @@ to prompts go to ``worker_queue`` (from 2.15). The free strategy counts by ``_ta
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Callable, Optional
 
 from mitopatch.runtime import interrupts
@@ -26,6 +27,9 @@ def write_out() -> None:
             continue
 
 
+#: Seconds that forks have to end by themselves before they are made to, all that are ended together.
+PATIENCE = 0.2
+
 #: Starts the task somewhere: returns nothing, calls the slot back.
 Start = Callable[["Slot"], None]
 
@@ -39,6 +43,8 @@ class ReplyQueue:
 
 class Slot:
     """[controller] One host-task: a job of a persistent worker, or upstream's own forked worker."""
+
+    _patient_until = 0.0
 
     def __init__(self, start: Start, worker_id: int, task: Any = None) -> None:
         self._start = start
@@ -98,8 +104,19 @@ class Slot:
         self._busy = False
 
     def terminate(self) -> None:
-        """Upstream's last resort at the end of a play; a persistent worker is stopped by its pool."""
-        if self._fork is not None:
+        """End a forked worker that still runs at the end of a play; a persistent worker is stopped by its pool.
+
+        Upstream calls this at once when the last result has come (WORKER_SHUTDOWN_POLL_COUNT is 0), and we hear of a result sooner than
+        upstream's polling does: the fork may still hold the lock of the queue that it has put its result on, and killed there it leaves
+        the lock locked; up to 2.19.3 it sends its result again, which ends the thread of the next play that reads results.
+        """
+        if self._fork is None:
+            return
+        now = time.monotonic()
+        if now > Slot._patient_until + PATIENCE:
+            Slot._patient_until = now + PATIENCE
+        self._fork.join(max(0.0, Slot._patient_until - now))
+        if self._fork.is_alive():
             self._fork.terminate()
 
     def join(self, timeout: Optional[float] = None) -> None:

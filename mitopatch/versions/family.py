@@ -139,10 +139,16 @@ class KeywordFamily(Family):
 
     def match(self, inventory: Any, play: Any) -> None:
         # What is warned of while a task runs is in its result. The inventory remembers a pattern; the controller has warned of it.
-        from ansible._internal._display_utils import DeferredWarningContext
-
-        with DeferredWarningContext(variables={}):
+        with self._warnings()(variables={}):
             inventory.get_hosts(pattern=play.hosts or "all", ignore_restrictions=True)
+
+    @staticmethod
+    def _warnings() -> Any:
+        try:
+            from ansible._internal._display_utils import DeferredWarningContext
+        except ImportError:  # the first of 2.19
+            from ansible.utils.display import _DeferredWarningContext as DeferredWarningContext
+        return DeferredWarningContext
 
     def fact_cache(self, manager: Any) -> Any:
         cache = manager._fact_cache

@@ -7,6 +7,7 @@ variables, a ``when`` and two templates a third of what it costs. An object that
 from __future__ import annotations
 
 import threading
+from operator import is_
 from typing import Any, NamedTuple
 
 #: Dictionaries with less are wrapped anew, which takes no longer than to see whether they have changed.
@@ -24,12 +25,16 @@ _kept = _Kept()
 
 
 class Wrapped(NamedTuple):
-    """A dictionary, its names and values as they were, and these wrapped: what is held here stays alive, so that ids stay theirs."""
+    """A dictionary (held here, so that its id stays its own), its names and values as they were, and these wrapped."""
 
-    values: Any
+    source: Any
     names: list[Any]
-    ids: list[int]
+    values: list[Any]
     wrapped: dict[Any, Any]
+
+    def fits(self, source: Any) -> bool:
+        """Whether the dictionary has these names and the very same values; equal ones may have other tags."""
+        return len(source) == len(self.names) and all(map(is_, source.values(), self.values)) and list(source) == self.names
 
 
 def install() -> None:
@@ -42,12 +47,12 @@ def install() -> None:
     def lazy_values(values: dict[Any, Any], lazy_options: Any) -> Any:
         if len(values) < FEW:
             return upstream(values, lazy_options)
-        names, ids = list(values), list(map(id, values.values()))
         kept = _kept.of.get(id(values))
-        if kept is None or kept.ids != ids or kept.names != names:
+        if kept is None or not kept.fits(values):
             if kept is None and len(_kept.of) >= MOST:
                 del _kept.of[next(iter(_kept.of))]
-            kept = _kept.of[id(values)] = Wrapped(values, names, ids, dict(zip(names, map(wrap, values.values()))))
+            names, held = list(values), list(values.values())
+            kept = _kept.of[id(values)] = Wrapped(values, names, held, dict(zip(names, map(wrap, held))))
         empty = upstream({}, lazy_options)  # says whose template it is
         return source(source=kept.wrapped, templar=empty.templar, lazy_options=empty.lazy_options)
 

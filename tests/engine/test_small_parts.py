@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mitopatch.runtime import settings
 from mitopatch.runtime.pool import ending
-from mitopatch.runtime.slot import ReplyQueue, Slot
+from mitopatch.runtime.slot import PATIENCE, ReplyQueue, Slot
 from mitopatch.runtime.states import ALLOWED, Stage, State
 from mitopatch.runtime.wake import Clock, Wake
 
@@ -157,12 +160,55 @@ def test_slot_that_forks() -> None:
     assert (slot.is_alive(), slot.exitcode, slot.pid) == (True, None, 4711)
     process.exitcode = -9
     assert (slot.is_alive(), slot.exitcode) == (False, -9)
-    slot.terminate()
     slot.join(1.5)
     slot.close()
     process.is_alive = process.fail  # type: ignore[method-assign]
     assert not slot.is_alive(), "a closed process raises"
-    assert process.calls == [("start",), ("terminate",), ("join", 1.5), ("close",)]
+    assert process.calls == [("start",), ("join", 1.5), ("close",)]
+
+
+def forked(process: Any) -> Slot:
+    slot = Slot(lambda slot: slot.take_fork(process), 0)
+    slot.start()
+    return slot
+
+
+def test_a_fork_that_is_about_to_end_is_not_made_to() -> None:
+    """It may hold the lock of the queue that its result is on."""
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(PATIENCE / 20,))
+    slot = forked(process)
+    slot.terminate()
+    slot.join(10)
+    assert slot.exitcode == 0
+
+
+def test_a_fork_that_does_not_end_is_made_to() -> None:
+    slot = forked(multiprocessing.get_context("fork").Process(target=threading.Event().wait))
+    slot.terminate()
+    slot.join(10)
+    assert slot.exitcode == -signal.SIGTERM
+
+
+def test_forks_that_do_not_end_share_what_patience_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted run does not wait for each of its forks; those of a later play have a patience of their own."""
+    now = 1000.0
+    waited: list[float] = []
+
+    def join(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        waited.append(round(seconds, 3))
+
+    monkeypatch.setattr("mitopatch.runtime.slot.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(Slot, "_patient_until", 0.0)
+    for _ in range(2):
+        for _ in range(3):
+            process = Process()
+            process.join = join
+            forked(process).terminate()
+            assert process.calls == [("start",), ("terminate",)]
+        now += 10
+    assert waited == [PATIENCE, 0, 0] * 2
 
 
 @pytest.mark.parametrize("start", State)
