@@ -74,6 +74,8 @@ TEXTS: dict[str, str] = {
     "MP202": "no worker can be started ({problem}): tasks run in processes of their own, as in plain Ansible. "
     "Free memory or processes; MITOPATCH_WORKERS sets how many workers are started.",
     "MP203": "the worker that ran this task {how}.",
+    "MP204": "the workers cannot compute the variables of tasks, which the main process can ({problem}): tasks run in processes of their "
+    "own, as in plain Ansible. Please report this with the output of 'mitopatch doctor'; MITOPATCH=off runs plain Ansible.",
     "MP210": "MITOPATCH_CHECK: what the worker sees differs from what the controller sees for the task {task!r} on {host}: {keys}. "
     "The run ends here, because its results may be wrong. Please report this with the output of 'mitopatch doctor'; MITOPATCH=off runs "
     "plain Ansible.",

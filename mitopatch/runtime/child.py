@@ -176,7 +176,7 @@ def _take(channel: JobChannel, seam: WorkerSeam, job: Job) -> None:
     except Exception as exc:
         # Upstream computes the variables in the controller and lets an error end the play there: let it do so.
         LOG.debug("job %d handed back", job.number, exc_info=True)
-        _hand_back(channel, job.number, f"{VARIABLES}: {type(exc).__name__}")
+        _hand_back(channel, job.number, f"{VARIABLES}: {type(exc).__name__}: {exc}")
         return
     channel.crew.submit(job.number, _run, channel, seam, job.number, prepared)
 

@@ -99,6 +99,8 @@ class Pool:
         self._next_job = 0
         self._started = 0
         self._deaths = 0
+        #: Host-tasks that workers have done.
+        self.results = 0
         self._owner_pid = os.getpid()
         self._broken = False
         self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",))
@@ -258,6 +260,7 @@ class Pool:
             if flight is None:
                 continue
             if kind == frames.RESULT:
+                self.results += 1
                 # A result that cannot be put on the queue ends the run as upstream ends it for a worker without a result.
                 (flight.done if self._forward(payload) else flight.crashed)()
             elif kind == frames.HANDBACK:
@@ -291,11 +294,11 @@ class Pool:
             self._lose(worker)
         self._wake.set()
 
-    def give_up(self, problem: object) -> None:
+    def give_up(self, problem: object, code: str = "MP202") -> None:
         """No worker will be started any more, and the user is told why: all host-tasks take the fork route."""
         if not self._broken:
             self._broken = True
-            self._seam.warn(Reason("MP202", problem=problem).text)
+            self._seam.warn(Reason(code, problem=problem).text)
 
     @staticmethod
     def _take_flights(worker: Worker) -> list[Flight]:

@@ -34,6 +34,9 @@ LOCAL = frozenset({"local", "ansible.builtin.local", "ansible.legacy.local"})
 #: Seconds for which a host whose connection Mitogen could not make takes the fork route.
 CONNECTION_PENALTY = 20.0
 
+#: After so many failures of workers to compute variables, without a result between, no worker is started any more.
+MOST_DOUBTS = 3
+
 _current: Optional[Session] = None
 
 
@@ -65,6 +68,8 @@ class Session:
         self.upstream_worker: Any = None
         self._back: collections.deque[tuple[Slot, dict[str, Any], str]] = collections.deque()
         self._stale = False
+        #: How often in a row workers could not compute variables, and how many results they had sent before.
+        self._doubts, self._results_at_doubt = 0, 0
         #: The play's roles as the workers know them; None until they have the play.
         self._roles: Optional[tuple[int, ...]] = None
         self._fork_actions = settings.fork_actions()
@@ -231,7 +236,7 @@ class Session:
                     self._penalty[key] = time.monotonic() + CONNECTION_PENALTY
             self._fork(slot, arguments)
             if reason.startswith(VARIABLES):  # nor has that failed here: the worker's replica is not what it should be
-                self.stale()
+                self._doubt(reason)
 
     # -- waiting --------------------------------------------------------------------------------------------------
 
@@ -284,6 +289,16 @@ class Session:
             self.pool.broadcast(frames.OPERATION, self.pool.registry.dump((anchor, method, args, kwargs)))
         except Unshippable:
             self._stale = True
+
+    def _doubt(self, reason: str) -> None:
+        if self._stale:
+            return
+        if self.pool.results != self._results_at_doubt:
+            self._doubts, self._results_at_doubt = 0, self.pool.results
+        self._doubts += 1
+        if self._doubts >= MOST_DOUBTS:  # new workers cannot do it either, and to start them for each task takes longer than to fork
+            self.pool.give_up(reason, "MP204")
+        self.stale()
 
     def stale(self) -> None:
         """Something changed that the log does not carry: start the workers anew before the next task."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mitopatch.versions.session import MOST_DOUBTS
+
 from .conftest import Local
 
 #: Breaks one of ansible_mitogen's modules: when it is imported in the controller, or when a worker uses it.
@@ -46,3 +48,13 @@ def test_the_run_goes_on(local: Local, broken: str, told: str) -> None:
     assert told in run.text
     assert "Traceback" not in run.text
     assert sum(event["event"] == "ok" for event in run.events) == 4
+
+
+def test_workers_that_cannot_compute_variables_are_not_started_again_and_again(local: Local) -> None:
+    task = '    - debug: {msg: "{{ mine }}"}\n'
+    run = local.run({"site.yml": PLAY + 8 * task}, without="variables")
+    assert run.rc == 0, run.text
+    assert run.text.count("MP204") == 1, run.text
+    assert "no variables for a test" in run.text
+    assert sum(event["event"] == "ok" for event in run.events) == 20
+    assert 1 <= len(run.workers) <= 2 * MOST_DOUBTS

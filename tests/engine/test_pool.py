@@ -69,7 +69,7 @@ def test_jobs_end_exactly_once(rig: Rig) -> None:
     wanted = {
         "result": "done",
         "hand back": "back: not for a thread",
-        "cannot prepare": "back: its variables: ValueError",
+        "cannot prepare": "back: its variables: ValueError: undefined",
         "raise": "crashed",
         "no result": "crashed",
     }

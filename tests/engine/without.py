@@ -80,7 +80,17 @@ def state() -> None:
     work.Worker.set_state = lambda self, state: None  # type: ignore[method-assign]
 
 
-SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display, note, state)}
+def variables() -> None:
+    """A worker cannot compute the variables of any task."""
+    from mitopatch.versions import work
+
+    def prepare(self: Any, job: Any) -> Any:
+        raise LookupError("no variables for a test")
+
+    work.Worker.prepare = prepare  # type: ignore[method-assign]
+
+
+SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display, note, state, variables)}
 
 
 def main() -> None:
