@@ -10,6 +10,7 @@ Two processes agree on the numbers because only the controller gives them out, a
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle  # nosec B403 - both ends are one program over an inherited socket pair
 from collections.abc import Hashable
@@ -17,6 +18,10 @@ from types import MappingProxyType
 from typing import Any, Callable, Optional
 
 NameOf = Callable[[Any], Optional[Hashable]]
+Reducers = dict[type, Callable[[Any], Any]]
+
+#: Of what is one of these nothing is shared.
+LEAVES = (type, str, bytes, int, float)
 
 #: The registry of this process; set by Registry.activate.
 _active: Optional[Registry] = None
@@ -59,14 +64,22 @@ class Registry:
     """[controller, worker] The shared objects of a run by number.
 
     ``kinds``: classes whose instances are shared by number. ``name_of(obj)`` gives the name of what both sides have,
-    or None; ``by_name(name)`` finds it in this process.
+    or None; ``by_name(name)`` finds it in this process. ``reducers``: how instances of some other classes are pickled.
     """
 
-    def __init__(self, kinds: tuple[type, ...], name_of: NameOf, by_name: Callable[[Hashable], Any], ignore: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        kinds: tuple[type, ...],
+        name_of: NameOf,
+        by_name: Callable[[Hashable], Any],
+        ignore: tuple[str, ...] = (),
+        reducers: Optional[Reducers] = None,
+    ) -> None:
         self.kinds = kinds
         self.name_of = name_of
         self.by_name = by_name
         self._ignore = frozenset(ignore)
+        self.reducers: Reducers = {**copyreg.dispatch_table, **(reducers or {})}
         self.objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}  # id(object) -> number; the object is kept alive by `objects`
         self._shipped: dict[int, dict[str, Any]] = {}  # number -> attributes as the workers know them
@@ -134,9 +147,10 @@ class _Shipper(pickle.Pickler):
     def __init__(self, out: io.BytesIO, registry: Registry) -> None:
         super().__init__(out, protocol=5)
         self._registry = registry
+        self.dispatch_table = registry.reducers
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type):
+        if isinstance(obj, LEAVES):  # no more than a value, and there may be very many
             return NotImplemented
         if type(obj) is MappingProxyType:
             # A role that has been compared with another one keeps what it was compared by, in such mappings.

@@ -103,7 +103,7 @@ class Pool:
         self.results = 0
         self._owner_pid = os.getpid()
         self._broken = False
-        self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",))
+        self.registry = Registry(seam.shared_kinds(), seam.name_of, seam.by_name, ignore=("notified_hosts",), reducers=seam.reducers())
         _pools.add(self)
 
     # -- starting -----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Optional
 
@@ -80,6 +80,10 @@ class ControllerSeam(abc.ABC):
     @abc.abstractmethod
     def shared_kinds(self) -> tuple[type, ...]:
         """Classes whose instances are shared by number."""
+
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        """How instances of some other classes are pickled."""
+        return {}
 
     @abc.abstractmethod
     def name_of(self, obj: Any) -> Optional[Hashable]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Optional
 
 from ansible.inventory.group import Group
@@ -92,6 +92,9 @@ class Controller(ControllerSeam):
 
     def shared_kinds(self) -> tuple[type, ...]:
         return (FieldAttributeBase, Role, PlayContext)
+
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        return self.family.reducers()
 
     def name_of(self, obj: Any) -> Optional[Hashable]:
         name = self._names.get(id(obj))

@@ -12,6 +12,8 @@ from collections import ChainMap
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible.module_utils.common import arg_spec
+
 from mitopatch.versions import definitions
 from mitopatch.versions.lazy import FilledWhenRead
 
@@ -73,7 +75,7 @@ class DeepCopies:
 
 
 def install(atoms: Iterable[type], containers: Iterable[type]) -> DeepCopies:
-    """Give it to the plugin once that is loaded; this process is a worker for the rest of its life."""
+    """Give it to the plugin once that is loaded, and to the check of arguments; this process is a worker for the rest of its life."""
     deepcopy = DeepCopies(atoms, containers)
 
     def replace(module: Any) -> None:
@@ -81,4 +83,6 @@ def install(atoms: Iterable[type], containers: Iterable[type]) -> DeepCopies:
             module.deepcopy = deepcopy
 
     definitions.when_loaded(PLUGIN, replace)
+    # An action that checks its own arguments has copies of them: of what debug shows, for one.
+    replace(arg_spec)
     return deepcopy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Optional
 
 from mitopatch.versions import copies, streams, wrapped
@@ -66,8 +66,18 @@ class Family(abc.ABC):
         from ansible.parsing.yaml import objects
         from ansible.utils import unsafe_proxy
 
-        texts = (objects.AnsibleUnicode, unsafe_proxy.AnsibleUnsafeText, unsafe_proxy.AnsibleUnsafeBytes)
-        return texts, (objects.AnsibleMapping, objects.AnsibleSequence)
+        # What is encrypted is text, too: its copy would have secrets of its own.
+        texts = (objects.AnsibleUnicode, objects.AnsibleVaultEncryptedUnicode)
+        marked = (unsafe_proxy.AnsibleUnsafeText, unsafe_proxy.AnsibleUnsafeBytes)
+        return texts + marked, (objects.AnsibleMapping, objects.AnsibleSequence)
+
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        """[controller] How instances of this release's classes are pickled, if not as they say themselves."""
+        return {}
+
+    def warnings(self) -> int:
+        """[worker] Of how many things the task on this thread has warned, where its result tells them."""
+        return 0
 
     def start(self, worker: Any) -> None:  # noqa: B027 - most families do nothing
         """[worker] What a worker of this family does once, before its first task."""
@@ -105,10 +115,20 @@ class PositionalFamily(Family):
             host.name, task._uuid, {"unreachable": True, "changed": False, "msg": message}, task_fields=task.dump_attrs()
         )
 
-    def start(self, worker: Any) -> None:
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        from ansible.utils.unsafe_proxy import AnsibleUnsafeText
+
         from mitopatch.versions import unsafe
 
+        return {AnsibleUnsafeText: unsafe.reduced}
+
+    def start(self, worker: Any) -> None:
+        from mitopatch.versions import literals, unsafe, vars_files, vaults
+
         unsafe.install(*unsafe.MARKED)
+        literals.install()
+        vaults.install()
+        vars_files.install_texts(worker.deepcopy)
 
     def run(self, thread_worker: Any) -> None:
         thread_worker._run()
@@ -149,6 +169,10 @@ class KeywordFamily(Family):
         except ImportError:  # the first of 2.19
             from ansible.utils.display import _DeferredWarningContext as DeferredWarningContext
         return DeferredWarningContext
+
+    def warnings(self) -> int:
+        found = self._warnings().current(optional=True)
+        return 0 if found is None else len(found.get_warnings()) + len(found.get_deprecation_warnings())
 
     def fact_cache(self, manager: Any) -> Any:
         cache = manager._fact_cache

@@ -30,6 +30,7 @@ from mitopatch.versions import (
     attributes,
     copies,
     deep_copies,
+    fact_vars,
     facts,
     finds,
     localhost,
@@ -50,6 +51,8 @@ from mitopatch.versions.threads import Prepared, Queue, ThreadWorker
 LOG = logging.getLogger(__name__)
 display = Display()
 
+#: The mutators of facts.
+FACTS = ("set_host_facts", "clear_facts")
 #: Hosts whose variables, as others see them, are kept.
 MOST = 5000
 
@@ -73,6 +76,7 @@ class Worker(WorkerSeam):
         #: By name: a host, the task that read its variables last, and what these were.
         self._hostvars: dict[str, tuple[Any, int, dict[str, Any]]] = Bounded(MOST)
         self.magic = magic.Magic()
+        self.fact_vars = fact_vars.FactVars()
         self._waiting: dict[int, Prepared] = {}
         self._squashed: set[int] = set()
         self._matched = False
@@ -99,6 +103,7 @@ class Worker(WorkerSeam):
         replay.become(self)
         localhost.keep_apart(self.inventory)
         self._take_state(controller.state)
+        self.deepcopy = deep_copies.install(*self.family.values())
         self.family.start(self)
         self._install_what_is_done_once()
         words.install()
@@ -111,7 +116,8 @@ class Worker(WorkerSeam):
         plugin_files.install()
         all_vars.install()
         magic.install(self)
-        vars_files.install(deep_copies.install(*self.family.values()))
+        vars_files.install(self.deepcopy, self.family.warnings)
+        self.fact_vars.install(self.deepcopy)
         attributes.install()
         finds.install()
         options.install()
@@ -127,6 +133,7 @@ class Worker(WorkerSeam):
         anchor, method, args, kwargs = operation
         with self.lock:
             self._forget_variables()
+            self.fact_vars.forget()
             try:
                 getattr(self.anchors[anchor], method)(*args, **kwargs)
             except Exception as exc:
@@ -149,6 +156,8 @@ class Worker(WorkerSeam):
             for data in noted:
                 method, args = objects.load(data)
                 self._last[host] = args
+                if method in FACTS:
+                    self.fact_vars.forget()
                 getattr(self.manager, method)(host, *args)
 
     def hostvars(self, host: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -181,6 +190,7 @@ class Worker(WorkerSeam):
             self.settle(host)
             self._at_once.update((first, host))
             self._hostvars.clear()
+            self.fact_vars.forget()
             args = self._last[first]
             self._last[host] = args
             getattr(self.manager, method)(host, *args)

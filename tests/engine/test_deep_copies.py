@@ -169,7 +169,7 @@ def test_a_file_is_parsed_once(deepcopy: DeepCopies, tmp_path: Path, monkeypatch
     path, parsed = tmp_path / "vars.yml", []
     load = DataLoader.load_from_file
     monkeypatch.setattr(DataLoader, "load_from_file", lambda self, *args, **kwargs: parsed.append(args) or load(self, *args, **kwargs))
-    vars_files.install(deepcopy)
+    vars_files.install(deepcopy, installed_family().warnings)
     asked = {"unsafe": True, "cache": "vaulted" if hasattr(DataLoader, "get_text_file_contents") else False}
     loader = DataLoader()
 
@@ -189,6 +189,47 @@ def test_a_file_is_parsed_once(deepcopy: DeepCopies, tmp_path: Path, monkeypatch
     assert read() == {"a": [2]}
     loader.load_from_file(str(path))
     assert len(parsed) == 5
+
+
+INCLUDES = {
+    "site.yml": """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: touch -d @1 vars/more.yml vars/twice.yml  # what has just changed is parsed each time
+      args: {chdir: "{{ playbook_dir }}"}
+      run_once: true
+    - {include_vars: {file: more.yml}, register: first}
+    - debug: {msg: "{{ a.append(1) }} {{ a }} {{ b }} {{ first.warnings | default('none') }}"}
+    - {include_vars: {file: more.yml, name: in_it}, register: second}
+    - debug: {msg: "{{ in_it }} {{ b }} {{ second.ansible_included_var_files | length }}"}
+    - {include_vars: twice.yml, loop: [1, 2], register: third}
+    - debug: {msg: "{{ third }}"}
+    - {include_vars: twice.yml}
+    - debug: {msg: "{{ c }}"}
+    - copy: {dest: "{{ playbook_dir }}/vars/more.yml", content: "a: [again]"}
+      run_once: true
+    - include_vars: more.yml
+    - debug: {msg: "{{ a }}"}
+    - {include_vars: wrong.yml, ignore_errors: true}
+    - {include_vars: wrong.yml, ignore_errors: true}
+    - {include_vars: list.yml, ignore_errors: true}
+    - {include_vars: {dir: vars/of}}
+    - debug: {msg: "{{ one }} {{ two }}"}
+""",
+    "vars/more.yml": "a: [1, {x: '{{ b }}'}]\nb: text",
+    "vars/twice.yml": "c: 1\nc: '{{ b }}'",
+    "vars/wrong.yml": "a: [",
+    "vars/list.yml": "[1]",
+    "vars/of/one.yml": "one: 1",
+    "vars/of/two.yml": "two: [2]",
+}
+
+
+def test_what_is_included(local: Local) -> None:
+    plain, patched = (local.run(INCLUDES, arm, hosts=3, timeout=300) for arm in ("plain", "mitopatch"))
+    assert plain.rc == 0, plain.text
+    assert_same(plain, patched)
 
 
 def test_what_templates_change(local: Local) -> None:

@@ -23,6 +23,13 @@ class Node:
         self.__dict__.update(attributes)
 
 
+class Word(str):
+    """Text of a class that has another way to be pickled."""
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError("never asked")
+
+
 class SubNode(Node):
     """A subclass is shared too."""
 
@@ -40,7 +47,8 @@ class Sides:
     def __init__(self) -> None:
         self.here = {name: Anchor(name) for name in ("loader", "inventory")}
         self.there = {name: Anchor(name) for name in ("loader", "inventory")}
-        self.mine = Registry((Node,), self.name_of, self.here.__getitem__, ignore=("private",))
+        reducers: Any = {Word: lambda text: (str, (str(text).upper(),))}
+        self.mine = Registry((Node,), self.name_of, self.here.__getitem__, ignore=("private",), reducers=reducers)
         self.theirs = Registry((Node,), self.name_of, self.there.__getitem__)
 
     @staticmethod
@@ -277,3 +285,10 @@ def test_read_only_mappings_arrive() -> None:
     assert type(arrived[1].kept) is MappingProxyType
     assert arrived[1].kept["parent"] is arrived[0]
     assert dict(arrived[1].kept["from"]) == {"tasks": "main"}
+
+
+def test_text_that_is_pickled_in_another_way() -> None:
+    sides = Sides()
+    node = Node(texts=[Word("a"), "b", Word("a")])
+    assert sides.ship([node, Word("c")])[1] == "C"
+    assert sides.ship(node).texts == ["A", "b", "A"]

@@ -370,6 +370,18 @@ def test_marks_of_results() -> None:
     assert kinds(unsafe._wrap_sequence([value, "x"])) == (list, [wanted, kinds(unsafe_proxy.wrap_var("x"))])
 
 
+def test_how_marked_text_is_pickled() -> None:
+    """Up to 2.18: as it says itself."""
+    pytest.importorskip("ansible", reason="ansible-core is not installed")
+    from .conftest import installed_family
+
+    for kind, reduced in installed_family().reducers().items():
+        text = kind("a {{ b }} \ud800")
+        made, arguments = reduced(text)
+        found = made(*arguments)
+        assert (type(found), found, type(arguments[0])) == (kind, text, str)
+
+
 FILTERS = {
     "site.yml": """
 - hosts: all
