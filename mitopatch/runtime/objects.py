@@ -17,6 +17,8 @@ from collections.abc import Hashable
 from types import MappingProxyType
 from typing import Any, Callable, Optional
 
+from mitopatch.runtime import rest
+
 NameOf = Callable[[Any], Optional[Hashable]]
 Reducers = dict[type, Callable[[Any], Any]]
 
@@ -150,6 +152,9 @@ class _Shipper(pickle.Pickler):
         self.dispatch_table = registry.reducers
 
     def reducer_override(self, obj: Any) -> Any:
+        reduced = self.dispatch_table.get(type(obj))
+        if reduced is not None:
+            return reduced(obj)
         if isinstance(obj, LEAVES):  # no more than a value, and there may be very many
             return NotImplemented
         if type(obj) is MappingProxyType:
@@ -169,7 +174,7 @@ class _Shipper(pickle.Pickler):
 
 def load(data: bytes) -> Any:
     """[worker] Load what Registry.dump made, into the active registry."""
-    return pickle.loads(data)  # noqa: S301 - from our own controller, over an inherited socket pair
+    return rest.loads(data)
 
 
 def update(number: int, changed: dict[str, Any]) -> None:

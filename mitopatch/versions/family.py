@@ -72,7 +72,7 @@ class Family(abc.ABC):
         return texts + marked, (objects.AnsibleMapping, objects.AnsibleSequence)
 
     def reducers(self) -> dict[type, Callable[[Any], Any]]:
-        """[controller] How instances of this release's classes are pickled, if not as they say themselves."""
+        """[controller, worker] How instances of this release's classes are pickled, if not as they say themselves."""
         return {}
 
     def warnings(self) -> int:
@@ -229,6 +229,11 @@ class KeywordFamily(Family):
         if isinstance(value, EncryptedString):
             return "vault", [value._ciphertext, tags]
         return ("tagged", [AnsibleTagHelper.as_native_type(value), tags]) if tags else None
+
+    def reducers(self) -> dict[type, Callable[[Any], Any]]:
+        from mitopatch.versions import tagged
+
+        return tagged.reducers()
 
     def start(self, worker: Any) -> None:
         from mitopatch.versions import unsafe

@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ansible import constants, context
 from ansible.utils.display import Display
 
-from mitopatch.runtime import frames, settings
+from mitopatch.runtime import frames, rest, settings
 from mitopatch.runtime.child import VARIABLES
 from mitopatch.runtime.objects import Unshippable
 from mitopatch.runtime.pool import Flight, NoWorker, Pool
@@ -83,6 +83,7 @@ class Session:
         self.forks: list[Slot] = []
         #: Host and facts of the last call of set_host_facts.
         self._last_facts: tuple[str, Any] = ("", None)
+        rest.while_reading(tqm._final_q)
         #: Under MITOPATCH_CHECK: what compares the workers' variables with ours.
         self.watch = check.Watch(self.seam.checker) if self.seam.checker is not None else None
 

@@ -7,7 +7,6 @@ it is made: here one function does, which halves what a long output costs to sen
 
 from __future__ import annotations
 
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from ansible.utils import unsafe_proxy
@@ -54,5 +53,3 @@ def install(*more: type) -> None:
     AS_IT_IS.update(more)
     unsafe_proxy._wrap_dict = _wrap_dict
     unsafe_proxy._wrap_sequence = _wrap_sequence
-    if AnsibleUnsafeText in more:
-        ForkingPickler.register(AnsibleUnsafeText, reduced)

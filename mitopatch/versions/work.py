@@ -15,6 +15,7 @@ import pickle  # nosec B403 - see runtime.objects
 import shutil
 import threading
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Optional
 
 from ansible import constants, context
@@ -104,6 +105,8 @@ class Worker(WorkerSeam):
         localhost.keep_apart(self.inventory)
         self._take_state(controller.state)
         self.deepcopy = deep_copies.install(*self.family.values())
+        for kind, reduced in self.family.reducers().items():
+            ForkingPickler.register(kind, reduced)  # for what goes to the controller
         self.family.start(self)
         self._install_what_is_done_once()
         words.install()

@@ -373,8 +373,10 @@ def test_marks_of_results() -> None:
 def test_how_marked_text_is_pickled() -> None:
     """Up to 2.18: as it says itself."""
     pytest.importorskip("ansible", reason="ansible-core is not installed")
-    from .conftest import installed_family
+    from .conftest import installed_family, series
 
+    if series() >= (2, 19):
+        pytest.skip("no text is marked from 2.19 on: see test_tagged")
     for kind, reduced in installed_family().reducers().items():
         text = kind("a {{ b }} \ud800")
         made, arguments = reduced(text)
