@@ -334,7 +334,8 @@ RESET = {
   register: before
 - meta: reset_connection
 - name: left
-  shell: for pid in {BEFORE}; do test ! -e /proc/$pid || echo $pid; done
+  # They are told to end, and that may take a moment.
+  shell: for p in {BEFORE}; do for _ in $(seq 200); do test -e /proc/$p || break; sleep 0.1; done; test ! -e /proc/$p || echo $p; done
 - name: after
   shell: {MEETING.format("met/after")}
   args: {{chdir: "{{{{ playbook_dir }}}}"}}
