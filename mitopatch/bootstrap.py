@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PREFIX = "mitopatch_"
 CONSTANTS = "ansible.constants"
 QUEUE_MANAGER = "ansible.executor.task_queue_manager"
+#: What Ansible's programs are told when all they do is to say a word: other programs ask often, and checking the bundle takes a while.
+NOTHING_RUNS = ["--version"]
 
 
 class Setting(NamedTuple):
@@ -114,7 +116,7 @@ def executed(module: ModuleType, finder: Finder) -> None:
     for complaint in run.setting.complaints:
         say(complaint)
     _apply_aliases()
-    if run.setting.mode == "on":
+    if run.setting.mode == "on" and sys.argv[1:] != NOTHING_RUNS:
         activate()
 
 

@@ -71,6 +71,14 @@ def test_ad_hoc(process: Any) -> None:
     assert events(done) == [*FULL, "STRATEGY linear"]
 
 
+def test_a_program_that_only_says_its_version(process: Any) -> None:
+    for name in ("ansible", "ansible-playbook"):
+        done = process(sys.executable, SAMPLE, command(name), "--version", MITOPATCH="on")
+        assert done.returncode == 0, done.stderr
+        assert "python version" in done.stdout
+        assert events(done) == codes(done) == []
+
+
 def test_console(process: Any, tmp_path: Any) -> None:
     line = f"printf 'debug msg=said\\nexit\\n' | {sys.executable} {SAMPLE} {command('ansible-console')} localhost -i localhost, -c local"
     done = process("/bin/sh", "-c", line, MITOPATCH="on")
