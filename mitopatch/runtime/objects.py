@@ -10,7 +10,6 @@ Two processes agree on the numbers because only the controller gives them out, a
 
 from __future__ import annotations
 
-import copyreg
 import io
 import pickle  # nosec B403 - both ends are one program over an inherited socket pair
 from collections.abc import Hashable
@@ -81,7 +80,7 @@ class Registry:
         self.name_of = name_of
         self.by_name = by_name
         self._ignore = frozenset(ignore)
-        self.reducers: Reducers = {**copyreg.dispatch_table, **(reducers or {})}
+        self.reducers: Reducers = reducers or {}
         self.objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}  # id(object) -> number; the object is kept alive by `objects`
         self._shipped: dict[int, dict[str, Any]] = {}  # number -> attributes as the workers know them
@@ -149,10 +148,10 @@ class _Shipper(pickle.Pickler):
     def __init__(self, out: io.BytesIO, registry: Registry) -> None:
         super().__init__(out, protocol=5)
         self._registry = registry
-        self.dispatch_table = registry.reducers
 
     def reducer_override(self, obj: Any) -> Any:
-        reduced = self.dispatch_table.get(type(obj))
+        registry = self._registry
+        reduced = registry.reducers.get(type(obj))
         if reduced is not None:
             return reduced(obj)
         if isinstance(obj, LEAVES):  # no more than a value, and there may be very many
@@ -160,7 +159,6 @@ class _Shipper(pickle.Pickler):
         if type(obj) is MappingProxyType:
             # A role that has been compared with another one keeps what it was compared by, in such mappings.
             return _read_only, (dict(obj),)
-        registry = self._registry
         number = registry.number(obj)
         if number is not None:
             return _numbered, (number,)
