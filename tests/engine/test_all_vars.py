@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
 
 def test_reads(local: Local) -> None:
     files = {"site.yml": SITE, "action_plugins/look.py": LOOK}
-    plain, patched = (local.run(files, arm, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(files, timeout=300)
     assert plain.rc == 0, plain.text
     assert len(plain.values("written")["look"]) == 2
     assert_same(plain, patched)

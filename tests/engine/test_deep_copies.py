@@ -158,7 +158,7 @@ VARS_FILES = {
 
 
 def test_files_are_read_as_they_are(local: Local) -> None:
-    plain, patched = (local.run(VARS_FILES, arm, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(VARS_FILES, timeout=300)
     assert (plain.rc, "again" in plain.text) == (0, True), plain.text
     assert_same(plain, patched)
 
@@ -227,13 +227,13 @@ INCLUDES = {
 
 
 def test_what_is_included(local: Local) -> None:
-    plain, patched = (local.run(INCLUDES, arm, hosts=3, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(INCLUDES, hosts=3, timeout=300)
     assert plain.rc == 0, plain.text
     assert_same(plain, patched)
 
 
 def test_what_templates_change(local: Local) -> None:
-    plain, patched = (local.run(FILES, arm, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(FILES, timeout=300)
     assert plain.rc == 0, plain.text
     assert "one: 1 one" in plain.text
     assert_same(plain, patched)

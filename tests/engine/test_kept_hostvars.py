@@ -41,7 +41,7 @@ SITE = "- hosts: all\n  tasks:\n" + READ + "".join(step + READ for step in STEPS
 
 def test_nothing_old_is_read(local: Local) -> None:
     files = {"site.yml": SITE, "more.yml": "mine: included\nother: included"}
-    plain, patched = (local.run(files, arm, hosts=4, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(files, hosts=4, timeout=300)
     assert plain.rc == 0, plain.text
     assert_same(plain, patched)
     checked = local.run(files, hosts=4, env={"MITOPATCH_CHECK": "1"}, timeout=300)

@@ -47,7 +47,7 @@ FILES = {
 
 
 def test_never_old(local: Local) -> None:
-    plain, patched = (local.run(FILES, arm, hosts=5, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(FILES, hosts=5, timeout=300)
     assert plain.rc == 2, plain.text
     assert_same(plain, patched)
     checked = local.run(FILES, hosts=5, env={"MITOPATCH_CHECK": "1"}, timeout=300)

@@ -53,7 +53,7 @@ FILES = {
 def test_templates_are_what_they_were(local: Local) -> None:
     """Drawn at random: a value for each host. All else as plain."""
     drawn = ("Drawn while Jinja compiles", "Of constants in the middle of a template")
-    plain, patched = (local.run(FILES, arm, hosts=6, env={"MITOPATCH_WORKERS": "1"}, args=["-f", "1"]) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(FILES, hosts=6, env={"MITOPATCH_WORKERS": "1"}, args=["-f", "1"])
     for run in (plain, patched):
         values = run.values("msg")
         for task in drawn:
@@ -413,7 +413,7 @@ FILTERS = {
 
 def test_filters_are_found_as_ever(local: Local) -> None:
     """Jinja's own, a user's, a collection's, missing ones, and those that a role brings in place of Jinja's."""
-    plain, patched = (local.run(FILTERS, arm, hosts=4, timeout=300) for arm in ("plain", "mitopatch"))
+    plain, patched = local.both(FILTERS, hosts=4, timeout=300)
     assert plain.rc == 0, plain.text
     assert "mine 1" in plain.text
     assert_same(plain, patched)
