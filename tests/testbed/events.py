@@ -65,9 +65,11 @@ VOLATILE_ENVIRONMENT = {"SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SUDO_COMMAND
 # Made from sets by the module itself: their order depends on the hash seed of the remote interpreter.
 UNORDERED = {"virtualization_tech_guest", "virtualization_tech_host", "all_ipv4_addresses", "all_ipv6_addresses"}
 
-# Plain Ansible itself has two texts for one host that is not there: ssh may end before or after it is written to.
+# Plain Ansible itself has several texts for one host that is not there: ssh may end before, while or after it is written to. ssh's
+# own words end their line, those about a broken pipe do not: where texts have colours, one line more or less.
 UNREACHABLE = re.compile(
-    r"(?:Data could not be sent to remote host|Failed to connect to the host via ssh).*?(?=\", \"|\"\}|$)(?:\s+\Z)?", re.MULTILINE
+    r"(?:Data could not be sent to remote host|Failed to connect to the host via ssh).*?(?=\", \"|\"\}|$)(?:\s+\x1b\[0m$|\s+\Z)?",
+    re.MULTILINE,
 )
 
 # Texts: (what to look for, what stands there instead).
