@@ -4,18 +4,21 @@
     2.16.19-py3.11/plain, .../patched      environments
     wheels                                 what targets install in the sandbox
     programs                               Debian packages of programs that targets want and this machine does not have
+    packages                               Debian packages that targets install in the sandbox
 
-All of it comes from the package index by pip and uv (programs by apt-get, where there is one), once; only mitopatch is built
+All of it comes from the package index by pip and uv (Debian's by apt-get, where there is one), once; only mitopatch is built
 anew and installed for each run.
 """
 
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -28,13 +31,17 @@ CACHE = ROOT / ".cache" / "parity"
 # pkg_resources, which later releases of setuptools do not have.
 BESIDE = ("pexpect==4.8.0", "passlib", "bcrypt==4.0.1", "setuptools<81", "wheel")
 OWN = ("mitogen>=0.3.54,<0.4", "packaging>=21")
-# Two sets, since they name two releases of one package.
+# Several sets, since they name several releases of one package.
 WHEELS = (
     ("pexpect==4.8.0", "passlib", "bcrypt==4.0.1"),
-    ("pexpect==4.9.0", "jinja2", "packaging", "setuptools", "wheel", "virtualenv", "toml", "tomli", "build"),
+    ("pexpect==4.9.0", "jinja2", "packaging", "setuptools", "wheel", "virtualenv", "toml", "tomli", "build", "coverage"),
+    ("pexpect==3.3",),
+    ("pexpect==3.0",),
 )
 #: What upstream's test containers have, by the Debian package it is in; unpacked in sandboxes only.
 PROGRAMS = {"getfacl": "acl"}
+#: What targets install by the name of its Debian package, some of it after they have removed it.
+PACKAGES = ("libuser", "python3-rpm", "rpm", "unzip", "zip")
 _ABOUT = "import ansible, sys; print(ansible.__path__[0], sys.base_prefix)"
 
 
@@ -46,6 +53,10 @@ def interpreter(version: str) -> str:
         if path is not None and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0:
             return path
     raise SystemExit(f"there is no Python {version} on this machine")
+
+
+def _short(names: Sequence[object]) -> str:
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:8]
 
 
 def _call(*command: str) -> str:
@@ -68,6 +79,7 @@ class Places:
         self.tree = self._sdist() / "test" / "integration" / "targets"
         self._download_wheels()
         self._download_programs()
+        self._download_packages()
         self.base: set[Path] = set()
 
     def _environment(self, name: str) -> Path:
@@ -98,7 +110,7 @@ class Places:
         return self._sdist()
 
     def _download_wheels(self) -> None:
-        done = self.wheels / f"complete-py{self.python}"
+        done = self.wheels / f"complete-{_short(WHEELS)}-py{self.python}"
         if not done.exists():
             for names in WHEELS:
                 _call(str(self.plain / "bin/pip"), "download", "-q", "-d", str(self.wheels), *names)
@@ -111,6 +123,16 @@ class Places:
         if wanted and shutil.which("apt-get"):
             # Without them some targets do not pass plain, and are not compared; no reason to stop here.
             subprocess.run(["apt-get", "-q", "download", *wanted], check=False, capture_output=True, cwd=folder)
+
+    def _download_packages(self) -> None:
+        folder = CACHE / "packages"
+        done = folder / f"complete-{_short(PACKAGES)}"
+        if not done.exists() and shutil.which("apt-get"):
+            (folder / "partial").mkdir(parents=True, exist_ok=True)
+            # With what they depend on, and what is installed here too; without them some targets do not pass plain, as above.
+            command = ["apt-get", "-q", "-y", "--download-only", "--reinstall", "-o", f"Dir::Cache::archives={folder}", "install"]
+            if subprocess.run([*command, *PACKAGES], check=False, capture_output=True).returncode == 0:
+                done.touch()
 
     def install(self) -> str:
         """[maintenance] Build mitopatch from this checkout into the patched environment; what `mitopatch status` says there."""
@@ -128,7 +150,7 @@ class Places:
         """[maintenance] What a script has to know of one of the two environments."""
         package, base = _call(str(environment / "bin/python"), "-c", _ABOUT).split()
         self.base.add(Path(base))
-        return Place(self.release, self.python, environment, Path(package), self.tree, self.wheels, CACHE / "programs")
+        return Place(self.release, self.python, environment, Path(package), self.tree, self.wheels, CACHE / "programs", CACHE / "packages")
 
     def overlaid(self) -> list[Path]:
         """[maintenance] The folders that a sandbox is given at their own paths: its /root is empty, and it has no other file systems."""

@@ -43,7 +43,8 @@ mount --bind "$shared" $new/run/parity
 cd $new
 mount -t proc proc proc
 mount --rbind /sys sys
-mount --rbind /dev dev
+overlay /dev dev
+mount --rbind /dev/pts dev/pts
 mount -t tmpfs tmpfs dev/shm
 ip link set lo up
 ip route add 4.2.2.2 dev lo  # delegate_to wants an address that never answers
@@ -53,6 +54,18 @@ exec chroot . bash -c "$script"
 # systemd is installed on many machines and runs in no sandbox: without this link, by which facts find it, services are those of init.d.
 INIT = """
 if [ ! -d /run/systemd/system ] && [ -L /sbin/init ]; then rm /sbin/init; fi
+"""
+
+# A syslog for targets that read one: what modules log goes to this file. Ready when its socket is bound.
+SYSLOG = r"""
+import os, socket
+listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listening.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+if not os.fork():
+    with open("/var/log/syslog", "ab", buffering=0) as log:
+        while True:
+            log.write(listening.recv(65536).rstrip(b"\0\n") + b"\n")
 """
 
 #: Root's key in the sandbox.

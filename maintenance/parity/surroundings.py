@@ -27,6 +27,7 @@ class Place(NamedTuple):
     tree: Path
     wheels: Path
     programs: Path
+    packages: Path
 
 
 def _injector(place: Place) -> Path:
@@ -101,6 +102,7 @@ def script(place: Place, target: str, extra: dict[str, str]) -> str:
         "rm -rf /nonexistent",  # targets name it as a path that is not there
         f'for package in {shlex.quote(str(place.programs))}/*.deb; do [ ! -e "$package" ] || dpkg -x "$package" /opt/programs; done',
         "[ ! -d /opt/programs ] || find /opt/programs -path '*/bin/*' -exec cp -t /usr/bin {} +",
+        f"cp {shlex.quote(str(place.packages))}/*.deb /var/cache/apt/archives || :",  # where apt-get finds them without a network
         sandbox.INIT,
         sandbox.SSHD,
         f"ln -s {shlex.quote(str(place.environment))}/bin/ansible* /usr/local/bin || :",  # for commands over ssh: they get sshd's PATH
@@ -124,6 +126,8 @@ def _one(place: Place, target: str, extra: dict[str, str]) -> list[str]:
     lines = [f"rm -rf {_OUTPUT}", f"mkdir {_OUTPUT}"]
     # Upstream's test containers have this locale; made only for those who speak of it, since it takes a second.
     lines.append(f"! grep -rqs en_US.UTF-8 {shlex.quote(str(folder))} || localedef -i en_US -f UTF-8 en_US.UTF-8 || :")
+    syslog = f"{shlex.quote(str(place.environment))}/bin/python -c {shlex.quote(sandbox.SYSLOG)}"
+    lines.append(f"! grep -rqs /var/log/syslog {shlex.quote(str(folder))} || [ -e /dev/log ] || {syslog}")
     if (folder / "runme.sh").is_file():
         directory, command = folder, "./runme.sh -v"
     else:

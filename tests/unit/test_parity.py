@@ -79,9 +79,8 @@ def test_the_curated_list_has_no_name_twice() -> None:
 
 
 def a_place(tree: Path) -> Any:
-    return surroundings.Place(
-        "2.16.7", "3.11", Path("/an environment"), Path("/an environment/ansible"), tree, Path("/wheels"), Path("/programs")
-    )
+    paths = (Path("/an environment"), Path("/an environment/ansible"), tree, Path("/wheels"), Path("/programs"), Path("/packages"))
+    return surroundings.Place("2.16.7", "3.11", *paths)
 
 
 def test_a_script_is_good_bash_and_runs_what_sets_up_first(tmp_path: Path) -> None:
