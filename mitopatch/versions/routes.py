@@ -205,6 +205,9 @@ def for_upstream(connection: Any, action: type) -> bool:
     # From 2.19, ``ansible_ssh_verbosity``: who asks ssh what it does reads its answer in the results.
     if connection.transport in _SSH and connection._options.get("verbosity"):
         return not hand_back("ssh is to say what it does")
+    # From 2.19, ``ansible_ssh_private_key``: the text of a key, which upstream gives to the agent of the run, or fails without one.
+    if connection.transport in _SSH and connection._options.get("private_key"):
+        return not hand_back("a key for the agent")
     return becomes_otherwise(connection, action)
 
 
