@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 mitogen = pytest.importorskip("mitogen.parent")
+pytest.importorskip("mitogen.master")
 
 from mitopatch.targets import bringup  # noqa: E402
 
@@ -43,3 +44,45 @@ def test_a_hook_in_the_child_runs(hook: str, monkeypatch: pytest.MonkeyPatch, tm
         assert bringup.popen(args=["true"], preexec_fn=None).wait(20) == 0
     assert given[1] is not None
     assert seen.exists()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        ("some.module", None, "/a/module.py", mitogen.mitogen.core.Blob(bytes(range(256)) * 300), ["other", "another"]),
+        ("a.package", ["é"], "/a/package/__init__.py", mitogen.mitogen.core.Blob(b""), []),
+        ("not.there", None, None, None, ()),
+    ],
+)
+def test_a_module_is_pickled_once(module: Any) -> None:
+    """Each target is sent what Mitogen would send, in the same bytes, which are hardly more than those of the module."""
+    core = mitogen.mitogen.core
+    made = [bringup.pickled(sent, dst_id=number, handle=core.LOAD_MODULE) for sent in [bringup._Module(module)] for number in (1, 2)]
+    plain = core.Message.pickled(module, dst_id=1, handle=core.LOAD_MODULE)
+    assert [message.dst_id for message in made] == [1, 2]
+    assert made[0].data is made[1].data
+    assert (made[0].enc, made[0].handle) == (plain.enc, plain.handle)
+    assert made[0].unpickle() == plain.unpickle() == module
+    assert type(made[0].unpickle()) is tuple
+    assert type(made[0].unpickle()[3]) is type(module[3])
+    assert len(made[0].data) < len(module[3] or b"") + 200
+
+
+def test_other_messages_are_as_they_were() -> None:
+    """Those of several objects too."""
+    core = mitogen.mitogen.core
+    assert bringup.pickled({"a": b"\xff"}, handle=5).data == core.Message.pickled({"a": b"\xff"}, handle=5).data
+    assert list(bringup.pickled(1, 2).unpickle_iter()) == [1, 2]
+
+
+def test_the_responder_answers_with_what_it_built() -> None:
+    """Found once, by Mitogen, and the same object from then on."""
+    router = mitogen.mitogen.master.Router()
+    try:
+        responder = router.responder
+        first = bringup.build_tuple(responder, "mitogen.minify")
+        assert tuple(first) == mitogen.mitogen.master.ModuleResponder._build_tuple(responder, "mitogen.minify")
+        assert bringup.build_tuple(responder, "mitogen.minify") is first
+    finally:
+        router.broker.shutdown()
+        router.broker.join()
