@@ -19,7 +19,7 @@ import ansible_mitogen.runner
 import ansible_mitogen.target
 import mitogen.core
 
-from mitopatch.targets.surroundings import Output, basic
+from mitopatch.targets.surroundings import Libraries, Output, basic
 
 RESPAWN = "ansible.module_utils.common.respawn"
 TRACEBACK = "ansible.module_utils._internal._traceback"
@@ -29,6 +29,7 @@ AGAIN = "mitopatch_again"
 #: Key, in what a target tells of itself on connecting, of its Python.
 EXECUTABLE = "mitopatch_executable"
 
+_libraries = Libraries()
 _init_child = ansible_mitogen.target.init_child
 
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
@@ -222,11 +223,15 @@ def _status(code):
 @mitogen.core.takes_econtext
 def run_module(kwargs, econtext):
     """Stands for ansible_mitogen.target.run_module, for new-style modules."""
+    if _libraries.changed():
+        return {AGAIN: mitogen.core.to_text("library")}
     runner = NewStyleRunner(econtext=econtext, **mitogen.core.Kwargs(kwargs))
     try:
         return runner.run()
     except Again as exc:
         return {AGAIN: mitogen.core.to_text(exc.args[0])}
+    finally:
+        _libraries.note()
 
 
 def exec_command(cmd, shell, **kwargs):

@@ -1,4 +1,4 @@
-"""[target] What a module has around it where it runs inside Mitogen's interpreter: starting of commands, environment, standard output.
+"""[target] What a module has around it where it runs inside Mitogen's interpreter: starting of commands, environment, libraries, output.
 
 Mitogen sends this file to targets with `onboard`: for every Python from 2.7, without annotations.
 """
@@ -6,6 +6,7 @@ Mitogen sends this file to targets with `onboard`: for every Python from 2.7, wi
 import io
 import os
 import subprocess
+import sys
 import types
 
 import ansible_mitogen.runner
@@ -119,6 +120,48 @@ def _ours_alone(find):
 
 for _name in ("find_spec", "find_module"):
     setattr(mitogen.core.Importer, _name, _ours_alone(getattr(mitogen.core.Importer, _name)))
+
+
+class Libraries(object):
+    """What modules have imported that is neither Python's own nor Ansible's, and so may be another release after a task."""
+
+    def __init__(self):
+        self.seen = set(sys.modules)
+        #: By path: what the file was like when it was imported.
+        self.files = {}
+
+    def note(self):
+        """A module has run."""
+        for name in set(sys.modules).difference(self.seen):
+            self.seen.add(name)
+            # A package stands for what is in it; one of several directories has no file.
+            path = _file(name.partition(".")[0]) or _file(name)
+            if path and path not in self.files and _installed(path):
+                look = _look(path)
+                if look is not None:  # what Mitogen has sent is no file
+                    self.files[path] = look
+
+    def changed(self):
+        """Whether one of them has been put there anew, or removed: an interpreter that begins now would not have what this one has."""
+        return any(_look(path) != look for path, look in self.files.items())
+
+
+def _file(name):
+    # Not getattr: some modules import others when they are asked for what they do not have.
+    path = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
+    return path[:-1] if path and path.endswith((".pyc", ".pyo")) else path
+
+
+def _installed(path):
+    return not path.startswith(os.path.dirname(os.__file__) + os.sep) or "-packages" in path
+
+
+def _look(path):
+    try:
+        found = os.stat(path)
+    except EnvironmentError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime
 
 
 class Output(io.TextIOWrapper):
