@@ -84,6 +84,10 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
             via.call_no_reply(onboard.watch_children)
         return super()._connect(key, spec, via=via)
 
+    def _get_candidate_temp_dirs(self) -> Any:
+        # What `onboard.init_child` is told.
+        return super()._get_candidate_temp_dirs(), self.router.id_allocator.allocate_block()
+
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def put(self, context: Any) -> None:
         """See the base class, which warns of contexts that have ended in the meantime."""

@@ -1,0 +1,103 @@
+"""What the end of a run, and the start of an interpreter, do not wait for."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import SimpleNamespace
+from typing import Any, Callable, Optional
+
+import pytest
+
+pytest.importorskip("ansible_mitogen.runner", reason="Ansible is not installed, or Mitogen refuses it")
+
+import mitogen.core
+import mitogen.master
+
+from mitopatch.targets import onboard
+
+
+class Clock:
+    """Stands for the timers of a broker."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._next: Optional[Callable[[], None]] = None
+
+    def schedule(self, when: float, func: Callable[[], None]) -> Any:
+        self.waits.append(when)
+        self._next = func
+        return SimpleNamespace(active=False)
+
+    def run(self) -> None:
+        while self._next is not None:
+            func, self._next = self._next, None
+            func()
+
+
+class Process:
+    """Ends when it has been looked at so often, or by a signal; like a fork of Mitogen's it can be asked once after that."""
+
+    def __init__(self, looks: int, obeys: int = 0) -> None:
+        self.left = looks
+        self.obeys = obeys
+        self.signals: list[tuple[int, int]] = []
+        self.looks = 0
+
+    def poll(self) -> Optional[int]:
+        self.looks += 1
+        assert self.left >= 0, "asked after it has ended"
+        self.left -= 1
+        return None if self.left >= 0 else 0
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append((number, self.looks))
+        if number == self.obeys:
+            self.left = 0
+
+
+def reaped(monkeypatch: pytest.MonkeyPatch, process: Process, kill: bool = True) -> tuple[list[float], list[int]]:
+    """Seconds between the looks at this process, and how often it was found ended."""
+    monkeypatch.setattr(mitogen.core, "now", lambda: 0.0)
+    clock, ends = Clock(), []
+    reaper = onboard.Reaper(broker=SimpleNamespace(timers=clock), proc=process, kill=kill, wait_on_shutdown=True)
+    mitogen.core.listen(process, "exit", lambda: ends.append(1))
+    reaper.reap()
+    clock.run()
+    return clock.waits, ends
+
+
+@pytest.mark.parametrize("looks", range(onboard.LOOKS + 1))
+def test_the_end_of_a_process_is_seen_soon(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After half as long again as it took, and not before it has ended."""
+    waits, ends = reaped(monkeypatch, Process(looks))
+    assert len(waits) == looks
+    assert ends == [1]
+    assert all(wait <= sum(waits[:number]) * 0.5 + 0.0011 for number, wait in enumerate(waits))
+
+
+def test_a_process_that_stays_is_treated_as_by_mitogen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later by these looks: it is sent SIGTERM, and SIGKILL, and is given up."""
+    process = Process(1000, obeys=signal.SIGKILL)
+    waits, ends = reaped(monkeypatch, process)
+    assert process.signals == [(signal.SIGTERM, onboard.LOOKS + 2), (signal.SIGKILL, onboard.LOOKS + 6)]
+    assert waits[onboard.LOOKS :] == pytest.approx([0.05 * 1.72**number for number in range(6)])
+    assert ends == [1]
+    process = Process(1000)
+    assert reaped(monkeypatch, process, kill=False)[1] == []
+    assert process.signals == []
+
+
+def test_an_interpreter_has_numbers_for_those_it_starts() -> None:
+    """It does not ask for them, and so need not wait for an answer; they are nobody else's."""
+    router = mitogen.master.Router()
+    try:
+        context = router.local(python_path=[sys.executable])
+        first, end = router.id_allocator.allocate_block()
+        told = context.call(onboard.init_child, log_level=40, candidate_temp_dirs=(["/tmp"], (first, end)))
+        assert told["fork_context"].context_id == first
+        assert router.local(python_path=[sys.executable], via=context).context_id == first + 1
+        assert router.id_allocator.allocate() == end
+    finally:
+        router.broker.shutdown()
+        router.broker.join()
