@@ -5,6 +5,7 @@ Mitogen sends this file to targets with `onboard`: for every Python from 2.7, wi
 
 import io
 import os
+import site
 import subprocess
 import sys
 import types
@@ -126,6 +127,8 @@ class Libraries(object):
     """What modules have imported that is neither Python's own nor Ansible's, and so may be another release after a task."""
 
     def __init__(self):
+        #: Where Python would have looked for libraries if it had been there: the user's own directory often is not.
+        self.absent = [path for path in _sites() if not os.path.isdir(path)]
         self.seen = set(sys.modules)
         #: By path: what the file was like when it was imported.
         self.files = {}
@@ -142,8 +145,16 @@ class Libraries(object):
                     self.files[path] = look
 
     def changed(self):
-        """Whether one of them has been put there anew, or removed: an interpreter that begins now would not have what this one has."""
-        return any(_look(path) != look for path, look in self.files.items())
+        """Whether one of them has been put there anew, or removed, or a directory for them made: what begins now finds what we do not."""
+        return any(_look(path) != look for path, look in self.files.items()) or any(os.path.isdir(path) for path in self.absent)
+
+
+def _sites():
+    # In virtual environments of old, for Python 2, `site` is another module.
+    found = list(getattr(site, "getsitepackages", list)())
+    if getattr(site, "ENABLE_USER_SITE", False):
+        found.append(site.getusersitepackages())
+    return found
 
 
 def _file(name):

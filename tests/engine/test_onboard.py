@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -78,6 +79,41 @@ def test_commands_ignore_what_the_run_ignores(local: Local, ignored: tuple[signa
             signal.signal(number, handler)
     assert patched.workers
     assert_same(plain, patched)
+
+
+OWN = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - own: {}
+    - ansible.builtin.command: "{{ ansible_python_interpreter }} -m site --user-site"
+      register: place
+      failed_when: "'/home/' not in place.stdout"
+    - ansible.builtin.file: {path: "{{ place.stdout }}", state: directory}
+    - ansible.builtin.copy: {content: "RELEASE = 'first'", dest: "{{ place.stdout }}/of_my_own.py"}
+    - own: {}
+"""
+MODULE = """\
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule({})
+try:
+    from of_my_own import RELEASE
+except ImportError as exc:
+    RELEASE = str(exc)
+module.exit_json(release=RELEASE)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="needs a Python that is no virtual environment")
+@pytest.mark.usefixtures("bundle_active")
+def test_libraries_of_the_users_own_are_found(local: Local) -> None:
+    """Also where there were none before: Python looks for their directory when it begins."""
+    inventory = "h1 ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
+    plain, patched = local.both({"site.yml": OWN, "library/own.py": MODULE}, inventory=inventory)
+    assert patched.workers
+    assert_same(plain, patched)
+    assert [line["result"]["release"] for line in patched.events if "release" in line.get("result", {})][1] == "first"
 
 
 def test_the_environment_is_what_it_was() -> None:
