@@ -11,14 +11,21 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import logging
 import pickle  # nosec B403 - only written here
 import struct
 import subprocess  # nosec B404 - starts what Mitogen starts
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Optional
 
 import mitogen.core
 import mitogen.master
 import mitogen.parent
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds from the first connection to the first module that is made ahead.
+SOON = 0.005
 
 _popen = mitogen.parent.popen
 _build_tuple = mitogen.master.ModuleResponder._build_tuple
@@ -57,7 +64,14 @@ class _Raw(_Pickler):  # type: ignore[misc]
 class _Module(tuple):  # type: ignore[type-arg]
     """A module as Mitogen's responder has it, with the bytes that each target gets."""
 
-    data: Optional[bytes] = None
+    _data: Optional[bytes] = None
+
+    def data(self) -> bytes:
+        """Its pickle."""
+        if self._data is None:
+            _Raw(file := io.BytesIO(), 2).dump(tuple(self))
+            self._data = file.getvalue()
+        return self._data
 
 
 def build_tuple(self: Any, fullname: str) -> _Module:
@@ -72,11 +86,51 @@ def pickled(*args: Any, **kwargs: Any) -> Any:
     """Stands for mitogen.core.Message.pickled: a module is pickled for the first target only."""
     if not args or not isinstance(args[0], _Module):
         return _pickled(*args, **kwargs)
-    (module,) = args
-    if module.data is None:
-        _Raw(file := io.BytesIO(), 2).dump(tuple(module))
-        module.data = file.getvalue()
-    return mitogen.core.Message(enc=mitogen.core.Message.ENC_PKL, data=module.data, **kwargs)
+    return mitogen.core.Message(enc=mitogen.core.Message.ENC_PKL, data=args[0].data(), **kwargs)
+
+
+class Ahead:
+    """Makes the modules that every target gets while the first ones are being connected, which is when the broker has nothing to do."""
+
+    def __init__(self, router: Any, names: Iterable[str]) -> None:
+        """``names``: as for ``ModuleResponder.forward_modules``."""
+        self._responder = router.responder
+        self._broker = router.broker
+        self._modules = self._make(names)
+
+    def start(self) -> None:
+        """Begin soon, after the first connection has been begun. Any thread may call this."""
+        self._broker.defer(self._after, SOON)
+
+    def _after(self, seconds: float) -> None:
+        self._broker.timers.schedule(mitogen.core.now() + seconds, self._next)
+
+    def _next(self) -> None:
+        # One at a time: a target that answers, or another one that is to be connected, does not wait for all of them.
+        try:
+            more = next(self._modules, None) is not None
+        except Exception:
+            LOG.debug("modules ahead", exc_info=True)  # Mitogen will meet it too, and tell the target
+        else:
+            if more:
+                self._after(0.0)
+
+    def _make(self, names: Iterable[str]) -> Iterator[str]:
+        made: set[str] = set()
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                # In the order of ModuleResponder._send_module_and_related, and no more than that sends.
+                package = ".".join(parts[:end])
+                if package in made:
+                    continue
+                module = build_tuple(self._responder, package)
+                related = [other for other in module[4] if other.partition(".")[0] in (*made, package)]
+                for other in (*related, package):
+                    if other not in made:
+                        made.add(other)
+                        build_tuple(self._responder, other).data()
+                        yield other
 
 
 def install() -> None:

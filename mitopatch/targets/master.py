@@ -11,7 +11,7 @@ import logging
 import os
 import resource
 import threading
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
 
@@ -61,6 +61,7 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         super().__init__(*args, **kwargs)
         self._gates_lock = threading.Lock()
         self._gates: dict[str, Any] = {}
+        self._ahead: Optional[bringup.Ahead] = None
 
     @classmethod
     def name(cls) -> str:
@@ -82,6 +83,9 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
     def _connect(self, key: Any, spec: Any, via: Any = None) -> Any:
         if via is not None:
             via.call_no_reply(onboard.watch_children)
+        if self._ahead is None:  # two would do no harm
+            self._ahead = bringup.Ahead(self.router, self.ALWAYS_PRELOAD)
+            self._ahead.start()
         return super()._connect(key, spec, via=via)
 
     def _get_candidate_temp_dirs(self) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import subprocess
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,14 +78,58 @@ def test_other_messages_are_as_they_were() -> None:
     assert list(bringup.pickled(1, 2).unpickle_iter()) == [1, 2]
 
 
-def test_the_responder_answers_with_what_it_built() -> None:
-    """Found once, by Mitogen, and the same object from then on."""
+@pytest.fixture
+def router() -> Iterator[Any]:
     router = mitogen.mitogen.master.Router()
-    try:
-        responder = router.responder
-        first = bringup.build_tuple(responder, "mitogen.minify")
-        assert tuple(first) == mitogen.mitogen.master.ModuleResponder._build_tuple(responder, "mitogen.minify")
-        assert bringup.build_tuple(responder, "mitogen.minify") is first
-    finally:
-        router.broker.shutdown()
-        router.broker.join()
+    yield router
+    router.broker.shutdown()
+    router.broker.join()
+
+
+def test_the_responder_answers_with_what_it_built(router: Any) -> None:
+    """Found once, by Mitogen, and the same object from then on."""
+    responder = router.responder
+    first = bringup.build_tuple(responder, "mitogen.minify")
+    assert tuple(first) == mitogen.mitogen.master.ModuleResponder._build_tuple(responder, "mitogen.minify")
+    assert bringup.build_tuple(responder, "mitogen.minify") is first
+
+
+NAMES = ("ansible.module_utils.basic", "ansible_mitogen.target", "mitogen.service", "mitopatch.targets.onboard", "ansible.release")
+
+
+def test_modules_are_made_ahead(router: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a target will be sent, no others, and they are ready then."""
+    sent: set[str] = set()
+    stream = SimpleNamespace(protocol=SimpleNamespace(sent_modules=sent, remote_id=1), name="target")
+    responder = router.responder
+    made = list(bringup.Ahead(router, NAMES)._make(NAMES))
+    assert len(made) == len(set(made))
+    assert all(responder._cache[name]._data for name in made)
+    monkeypatch.setattr(responder, "_router", SimpleNamespace(stream_by_id=lambda _number: stream, _async_route=lambda _message: None))
+    monkeypatch.setattr(mitogen.mitogen.master.ModuleResponder, "_build_tuple", bringup.build_tuple)
+    responder._forward_modules(router.context_by_id(1), NAMES)
+    assert set(made) == sent
+    assert {"ansible", "ansible.module_utils", "mitogen.parent"} <= sent
+
+
+def test_the_broker_does_other_things_meanwhile(router: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Each module is a turn of its own; one that cannot be made ends it, and nothing else."""
+    turns: list[str] = []
+    done = threading.Event()
+    ahead = bringup.Ahead(router, ())
+
+    def modules() -> Iterator[str]:
+        for name in "one", "two":
+            turns.append(name)
+            # On the broker's thread: what it has been given meanwhile comes first.
+            router.broker.timers.schedule(0.0, lambda name=name: turns.append(f"after {name}"))
+            yield name
+        router.broker.timers.schedule(0.0, done.set)
+        raise ValueError("no such module")
+
+    ahead._modules = modules()
+    with caplog.at_level("DEBUG", logger=bringup.__name__):
+        ahead.start()
+        assert done.wait(20)
+    assert turns == ["one", "after one", "two", "after two"]
+    assert "no such module" in caplog.text
