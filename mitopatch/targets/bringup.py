@@ -112,7 +112,7 @@ class Ahead:
         except Exception:
             LOG.debug("modules ahead", exc_info=True)  # Mitogen will meet it too, and tell the target
         else:
-            if more:
+            if more and self._broker._alive:
                 self._after(0.0)
 
     def _make(self, names: Iterable[str]) -> Iterator[str]:

@@ -117,6 +117,17 @@ WORKLOADS: dict[str, Workload] = {
         ),
         _tasks,
     ),
+    "small": Workload(
+        "one ssh host x 5 command: what a small playbook waits for, and sshd and the target are on the same cores",
+        content.commands,
+        (Size("run", 1, 5),),
+        (
+            Figure("CPU", "total", "cpu", ("run",), "s", goals=faster()),
+            Figure("wall", "total", "wall", ("run",), "s", goals=faster()),
+        ),
+        _tasks,
+        "ssh",
+    ),
     "commands": Workload(
         "100 ssh hosts x 10 command, forks 20; targets and sshd are on the same cores, and only the controller's CPU counts",
         content.commands,
