@@ -130,7 +130,7 @@ def test_page_takes_the_newest_complete_record(tmp_path: Path) -> None:
     assert "startup" not in loses.split("\n## ")[0]
     assert "- facts, wall, 2.21: at least 6 x plain (is 0.25), at least 6 x mitogen_linear (is 0.5)" in missed.split("\n## ")[0]
     assert rest.split("\n## ")[0].split() == ["None."]
-    assert "Not measured: adhoc, commands, " in text
+    assert "Not measured: adhoc, small, commands, " in text
 
 
 def test_page_names_runs_that_did_not_count(tmp_path: Path) -> None:
