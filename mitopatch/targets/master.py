@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, discovery, imports, onboard, planner, turns
+from mitopatch.targets import actions, bringup, discovery, imports, onboard, planner, terminals, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ class Master:
         # ansible_mitogen gives every command a terminal, as ssh does for some: its output has carriage returns, and its
         # errors ssh's last words.
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
-            tty = self.transport in ("ssh", "smart") and not in_data and sudoable and _use_tty(self)
+            tty = not in_data and sudoable and terminals.given(self)
             # The user's own shell only where sshd would start it: that of a service's account may be one that lets nobody in.
             shell = None if self.transport in ("ssh", "smart") and not self.become else "/bin/sh"
             chain = self.get_chain()
@@ -262,7 +262,7 @@ class Master:
                 emulate_tty=tty,
             )
             if tty:
-                stderr += b"Shared connection to %s closed.\r\n" % str(self._play_context.remote_addr).encode()
+                stderr += terminals.last_words(self).encode()
             return rc, stdout, stderr
 
         ansible_mitogen.connection.Connection.exec_command = exec_command
@@ -285,13 +285,6 @@ class Master:
         logging.getLogger("ansible_mitogen").setLevel(logging.CRITICAL)
         self._broker.shutdown()
         self._broker.join()
-
-
-def _use_tty(connection: Any) -> bool:
-    try:
-        return bool(connection.get_option("use_tty"))
-    except KeyError:
-        return True  # its default
 
 
 def _raise_file_limit(hosts: int) -> None:

@@ -137,8 +137,15 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
             # It has nothing to import, and nobody else would remove it: there would be one more for each module that has run.
             self._importer.revert()
         if sys.version_info[0] > 2:
-            sys.stdout, sys.stderr = Output(), Output()
+            sys.stdout = Output()
+            sys.stderr = sys.stdout if self.emulate_tty else Output()
         self._set_limit()
+
+    def _run(self):
+        response = ansible_mitogen.runner.NewStyleRunner._run(self)
+        if sys.stderr is sys.stdout:
+            response.update(stdout=response["stdout"].replace("\n", "\r\n"), stderr=type(response["stderr"])())
+        return response
 
     def _set_limit(self):
         # Source: _ansiballz_main.

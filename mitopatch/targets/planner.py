@@ -7,6 +7,7 @@ user's in Ansible's own package, which would stay loaded; and those for which `o
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ import ansible_mitogen.target
 import ansible_mitogen.transport_config
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import endings, onboard
+from mitopatch.targets import endings, onboard, terminals
 
 LOG = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ class NewStylePlanner(ansible_mitogen.planner.NewStylePlanner):  # type: ignore[
 
     _module_map: Optional[dict[str, Any]] = None
 
+    @functools.cached_property
+    def terminal(self) -> bool:
+        """Whether upstream would give the module a terminal."""
+        return terminals.given(self._inv.connection) and not self._inv.action._is_pipelining_enabled("new", False)
+
     def get_module_map(self) -> dict[str, Any]:
         """See the base class, which asks a service for each item of a loop."""
         if self._module_map is None:
@@ -103,7 +109,7 @@ class NewStylePlanner(ansible_mitogen.planner.NewStylePlanner):  # type: ignore[
             "cwd": connection.get_default_cwd(),
             # The local plugin compares all variables with those that its interpreter was started with.
             "extra_env": None if _environment == getattr(os.environ, "_data", None) else connection.get_default_env(),
-            "emulate_tty": True,
+            "emulate_tty": self.terminal,
             "service_context": connection.get_binding().get_child_service_context(),
             "loader": _modules.loader,
             "open_files": _modules.open_files(inv.action, inv.task_vars),
@@ -222,4 +228,6 @@ def invoke(invocation: Any) -> Any:
         response = endings.run(invocation, arguments)
     if onboard.AGAIN in response:
         raise Upstream(response[onboard.AGAIN])
+    if planner.terminal and not response["stderr"]:  # from a Python 2, and of a module that ended the interpreter, it has something
+        response["stderr"] = terminals.last_words(invocation.connection)
     return invocation.action._postprocess_response(response)

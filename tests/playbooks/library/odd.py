@@ -38,6 +38,11 @@ def main():
     if way == "words":
         sys.stdout.write("not JSON\n")
         sys.exit("last words")
+    if way == "junk":
+        sys.stderr.write("before\n")
+        sys.stdout.write('{"changed": false}\n')
+        sys.stderr.write("after\n")
+        sys.exit(0)
     if way == "bytes":
         sys.stdout.buffer.write(b'{"changed": false, "from": "bytes"}')
         sys.exit(0)
