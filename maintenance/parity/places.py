@@ -41,7 +41,7 @@ WHEELS = (
 #: What upstream's test containers have, by the Debian package it is in; unpacked in sandboxes only.
 PROGRAMS = {"getfacl": "acl"}
 #: What targets install by the name of its Debian package, some of it after they have removed it.
-PACKAGES = ("at", "cron", "hello", "libfaketime", "libuser", "python3-rpm", "rpm", "unzip", "zip")
+PACKAGES = ("at", "cron", "debconf-utils", "libfaketime", "libuser", "python3-rpm", "rpm", "unzip", "zip")
 _ABOUT = "import ansible, sys; print(ansible.__path__[0], sys.base_prefix)"
 
 
