@@ -21,7 +21,7 @@ import mitogen.parent
 import mitogen.service
 import mitogen.ssh
 
-from mitopatch.targets import onboard
+from mitopatch.targets import hops, onboard
 
 LOG = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class _Dead:
 
 def install() -> None:
     """Have the interpreters' ends remembered in this process, and told by ssh."""
-    onboard.watch_children()  # type: ignore[no-untyped-call]
-    onboard.hurry()  # type: ignore[no-untyped-call]
+    hops.watch_children()  # type: ignore[no-untyped-call]
+    hops.hurry()  # type: ignore[no-untyped-call]
     mitogen.ssh.Connection.get_boot_command = ssh_boot_command
     # What a local interpreter says that does not start is not for our own standard error. (Other kinds have classes of their own.)
     local = mitogen.parent.Connection
@@ -72,7 +72,7 @@ def run(invocation: Any, arguments: dict[str, Any]) -> Any:
     connection = invocation.connection
     chain = connection.get_chain()
     context = connection.context
-    onboard.busy.add(context.context_id)
+    hops.busy.add(context.context_id)
     try:
         # Not the chain's `call`, for which every end is that of the connection.
         return chain.call_async(onboard.run_module, kwargs=arguments).get().unpickle()
@@ -82,7 +82,7 @@ def run(invocation: Any, arguments: dict[str, Any]) -> Any:
         if status is None:
             return chain._rethrow(_Dead(exc))
     finally:
-        onboard.busy.discard(context.context_id)
+        hops.busy.discard(context.context_id)
     mitogen.service.call(
         call_context=connection.binding.get_service_context(),
         service_name="ansible_mitogen.services.ContextService",
@@ -101,11 +101,11 @@ def _status(transport: str, context: Any) -> Optional[int]:
     """How the interpreter ended, as subprocess has it; None if that was the end of the connection, or nobody knows."""
     if context.via is not None:
         try:
-            status: Optional[int] = context.via.call(onboard.exit_status, context.context_id)
+            status: Optional[int] = context.via.call(hops.exit_status, context.context_id)
         except (mitogen.core.ChannelError, mitogen.core.CallError):
             return None
         return status
-    status = onboard.exit_status(context.context_id)  # type: ignore[no-untyped-call]
+    status = hops.exit_status(context.context_id)  # type: ignore[no-untyped-call]
     if status is None or transport == "local":
         return status
     if not 0 <= status < SSH_FAILED:

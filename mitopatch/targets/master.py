@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, discovery, imports, onboard, planner, terminals, turns
+from mitopatch.targets import actions, bringup, discovery, hops, imports, onboard, planner, terminals, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ LOG = logging.getLogger(__name__)
 SERVICE_THREADS = 8
 #: File descriptors that one target may need at its worst moment (streams, standard error, a latch).
 DESCRIPTORS_PER_HOST = 12
-#: What runs modules on the targets.
-ONBOARD = "mitopatch.targets.onboard"
 
 
 class _Found(NamedTuple):
@@ -55,13 +53,15 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
     One lock per set of parameters closes that gap: other targets connect meanwhile.
     """
 
-    ALWAYS_PRELOAD = (*ansible_mitogen.services.ContextService.ALWAYS_PRELOAD, ONBOARD)
+    ALWAYS_PRELOAD = (*ansible_mitogen.services.ContextService.ALWAYS_PRELOAD, hops.__name__, onboard.__name__)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gates_lock = threading.Lock()
         self._gates: dict[str, Any] = {}
         self._ahead: Optional[bringup.Ahead] = None
+        #: By thread: how many interpreters are still to be reached, beyond the one that is being connected.
+        self._stack = threading.local()
 
     @classmethod
     def name(cls) -> str:
@@ -70,9 +70,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
 
     def _wait_or_start(self, spec: Any, via: Any = None) -> Any:
         key = ansible_mitogen.services.key_from_dict(via=via, **spec)
-        with self._gates_lock:
-            gate = self._gates.setdefault(key, threading.Lock())
-        with gate:
+        self._stack.left -= 1
+        with self._gate(key):
             with self._lock:
                 response = self._response_by_key.get(key)
                 if response is not None:
@@ -81,16 +80,39 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
             return super()._wait_or_start(spec, via=via)
 
     def _connect(self, key: Any, spec: Any, via: Any = None) -> Any:
-        if via is not None:
-            via.call_no_reply(onboard.watch_children)
         if self._ahead is None:  # two would do no harm
             self._ahead = bringup.Ahead(self.router, self.ALWAYS_PRELOAD)
             self._ahead.start()
         return super()._connect(key, spec, via=via)
 
     def _get_candidate_temp_dirs(self) -> Any:
-        # What `onboard.init_child` is told.
-        return super()._get_candidate_temp_dirs(), self.router.id_allocator.allocate_block()
+        # What `hops.init_child` is told.
+        paths = None if self._stack.left else super()._get_candidate_temp_dirs()
+        return paths, self.router.id_allocator.allocate_block()
+
+    @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
+    def get(self, stack: Any) -> Any:
+        """See the base class; the last of these is where the task is."""
+        self._stack.left = len(stack)
+        response = super().get(stack=stack)
+        if response["context"] is None or response["init_child_result"] is not None:
+            return response
+        context = response["context"]
+        with self._gate(f"arrival of {context.context_id}"):
+            if response["init_child_result"] is None:
+                try:
+                    response["init_child_result"] = context.call(
+                        hops.init_child,
+                        log_level=ansible_mitogen.services.LOG.getEffectiveLevel(),
+                        candidate_temp_dirs=(super()._get_candidate_temp_dirs(), None),
+                    )
+                except mitogen.core.ChannelError:
+                    return {**response, "context": None, "method_name": stack[-1]["method"], "msg": self.disconnect_msg}
+        return response
+
+    def _gate(self, key: str) -> Any:
+        with self._gates_lock:
+            return self._gates.setdefault(key, threading.Lock())
 
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def put(self, context: Any) -> None:

@@ -13,12 +13,10 @@ import resource
 import signal
 import sys
 import tempfile
-import time
 
 import ansible_mitogen.runner
 import ansible_mitogen.target
 import mitogen.core
-import mitogen.parent
 
 from mitopatch.targets.surroundings import Libraries, Output, basic
 
@@ -274,13 +272,8 @@ def make_directory(path):
 def init_child(econtext, log_level, candidate_temp_dirs):
     """Stands for ansible_mitogen.target.init_child, which makes its directory for temporary files on connecting.
 
-    Upstream makes it for the first task that needs one, and for our user alone; `make_directory` does that. The directories come with
-    numbers for the contexts that this one will start, or it would ask for them, and wait for the answer, to fork the first.
+    Upstream makes it for the first task that needs one, and for our user alone; `make_directory` does that.
     """
-    candidate_temp_dirs, numbers = candidate_temp_dirs
-    hurry()
-    mitogen.parent.upgrade_router(econtext)
-    econtext.router.id_allocator.it = iter(range(*numbers))
     paths = [path for path in candidate_temp_dirs if os.path.isdir(os.path.expandvars(os.path.expanduser(path)))]
     try:
         ansible_mitogen.target.find_good_temp_dir(paths)
@@ -298,76 +291,3 @@ def is_interpreter(path):
         return path == sys.executable or (not in_venv and os.path.samefile(path, sys.executable))
     except OSError:
         return False
-
-
-#: In a process with children: their processes by the number of their contexts, once they have hung up.
-_ended = {}
-#: Numbers of the contexts that run a module.
-busy = set()
-#: Seconds for the process of an interpreter that has hung up to end.
-PATIENCE = 5.0
-
-
-def watch_children():
-    """[worker, target] Remember how the interpreters end that this process starts; called again it does nothing."""
-    upstream = mitogen.parent.Connection._on_streams_disconnected
-    if upstream.__module__ == __name__:
-        return
-
-    def on_streams_disconnected(self):
-        number = self.context.context_id
-        _ended[number] = self.proc
-        if number in busy:
-            # Mitogen would send SIGTERM after 50 ms. If it was the module that ended the interpreter, ssh is about to say how;
-            # SIGKILL comes after a second.
-            send = self.proc.send_signal
-            self.proc.send_signal = lambda number: number == signal.SIGTERM or send(number)
-        upstream(self)
-
-    mitogen.parent.Connection._on_streams_disconnected = on_streams_disconnected
-
-
-def exit_status(context_id):
-    """[worker, target] How a child's process has ended, as subprocess has it; None if it has not, or is not known."""
-    deadline = time.time() + PATIENCE
-    while time.time() < deadline:
-        proc = _ended.get(context_id)
-        status = proc and proc.poll()
-        if status is not None:
-            del _ended[context_id]
-            return status
-        time.sleep(0.01)
-    return None
-
-
-#: How often to look before Mitogen does, and how many seconds later for the first time: ten looks are 0.11 s.
-LOOKS = 10
-FIRST_LOOK = 0.001
-_Upstream = mitogen.parent.Reaper
-
-
-class Reaper(_Upstream):
-    """[worker, target] Looks sooner than Mitogen's whether the process of an interpreter has ended that has hung up.
-
-    That looks at once, and again after 50 and 86 ms: the end of every run waits for it, and of an interpreter that has started others.
-    When it sends signals is as it was, after these looks.
-    """
-
-    looks = 0
-
-    def reap(self):
-        """See the base class."""
-        if self.looks < LOOKS:
-            status = self.proc.poll()
-            if status is None:
-                self._install_timer(FIRST_LOOK * 1.5**self.looks)
-                self.looks += 1
-                return
-            self.proc.poll = lambda: status  # of a fork nobody can ask twice
-        _Upstream.reap(self)
-
-
-def hurry():
-    """[worker, target] Have this process look sooner whether its children have ended."""
-    if _Upstream is mitogen.parent.Reaper:
-        mitogen.parent.Reaper = Reaper

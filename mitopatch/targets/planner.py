@@ -23,7 +23,7 @@ import ansible_mitogen.target
 import ansible_mitogen.transport_config
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import endings, onboard, terminals
+from mitopatch.targets import endings, hops, onboard, terminals
 
 LOG = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def install(modules: Modules) -> None:
     _environment = {os.fsencode(name): os.fsencode(value) for name, value in ansible_mitogen.process.MuxProcess.cls_original_env.items()}
     ansible_mitogen.planner.invoke = invoke
     ansible_mitogen.target.run_module = onboard.run_module
-    ansible_mitogen.target.init_child = onboard.init_child
+    ansible_mitogen.target.init_child = hops.init_child
     endings.install()
     upstream = ansible_mitogen.transport_config.parse_python_path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
@@ -11,10 +12,11 @@ import pytest
 
 pytest.importorskip("ansible_mitogen.runner", reason="Ansible is not installed, or Mitogen refuses it")
 
+import ansible_mitogen.target
 import mitogen.core
 import mitogen.master
 
-from mitopatch.targets import onboard
+from mitopatch.targets import bringup, hops, master
 
 
 class Clock:
@@ -60,14 +62,14 @@ def reaped(monkeypatch: pytest.MonkeyPatch, process: Process, kill: bool = True)
     """Seconds between the looks at this process, and how often it was found ended."""
     monkeypatch.setattr(mitogen.core, "now", lambda: 0.0)
     clock, ends = Clock(), []
-    reaper = onboard.Reaper(broker=SimpleNamespace(timers=clock), proc=process, kill=kill, wait_on_shutdown=True)
+    reaper = hops.Reaper(broker=SimpleNamespace(timers=clock), proc=process, kill=kill, wait_on_shutdown=True)
     mitogen.core.listen(process, "exit", lambda: ends.append(1))
     reaper.reap()
     clock.run()
     return clock.waits, ends
 
 
-@pytest.mark.parametrize("looks", range(onboard.LOOKS + 1))
+@pytest.mark.parametrize("looks", range(hops.LOOKS + 1))
 def test_the_end_of_a_process_is_seen_soon(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """After half as long again as it took, and not before it has ended."""
     waits, ends = reaped(monkeypatch, Process(looks))
@@ -80,24 +82,66 @@ def test_a_process_that_stays_is_treated_as_by_mitogen(monkeypatch: pytest.Monke
     """Later by these looks: it is sent SIGTERM, and SIGKILL, and is given up."""
     process = Process(1000, obeys=signal.SIGKILL)
     waits, ends = reaped(monkeypatch, process)
-    assert process.signals == [(signal.SIGTERM, onboard.LOOKS + 2), (signal.SIGKILL, onboard.LOOKS + 6)]
-    assert waits[onboard.LOOKS :] == pytest.approx([0.05 * 1.72**number for number in range(6)])
+    assert process.signals == [(signal.SIGTERM, hops.LOOKS + 2), (signal.SIGKILL, hops.LOOKS + 6)]
+    assert waits[hops.LOOKS :] == pytest.approx([0.05 * 1.72**number for number in range(6)])
     assert ends == [1]
     process = Process(1000)
     assert reaped(monkeypatch, process, kill=False)[1] == []
     assert process.signals == []
 
 
-def test_an_interpreter_has_numbers_for_those_it_starts() -> None:
-    """It does not ask for them, and so need not wait for an answer; they are nobody else's."""
+@pytest.fixture
+def router() -> Iterator[Any]:
     router = mitogen.master.Router()
-    try:
-        context = router.local(python_path=[sys.executable])
-        first, end = router.id_allocator.allocate_block()
-        told = context.call(onboard.init_child, log_level=40, candidate_temp_dirs=(["/tmp"], (first, end)))
-        assert told["fork_context"].context_id == first
-        assert router.local(python_path=[sys.executable], via=context).context_id == first + 1
-        assert router.id_allocator.allocate() == end
-    finally:
-        router.broker.shutdown()
-        router.broker.join()
+    yield router
+    router.broker.shutdown()
+    router.broker.join()
+
+
+def test_an_interpreter_has_numbers_for_those_it_starts(router: Any) -> None:
+    """It does not ask for them, and so need not wait for an answer; they are nobody else's."""
+    context = router.local(python_path=[sys.executable])
+    first, end = router.id_allocator.allocate_block()
+    told = context.call(hops.init_child, log_level=40, candidate_temp_dirs=(["/tmp"], (first, end)))
+    assert told["fork_context"].context_id == first
+    assert router.local(python_path=[sys.executable], via=context).context_id == first + 1
+    assert router.id_allocator.allocate() == end
+
+
+def test_a_hop_imports_nothing_of_modules(router: Any) -> None:
+    """Until a task comes that runs there; the numbers it has then go on."""
+    context = router.local(python_path=[sys.executable])
+    first, end = router.id_allocator.allocate_block()
+    assert context.call(hops.init_child, log_level=40, candidate_temp_dirs=(None, (first, end))) is None
+    behind = router.local(python_path=[sys.executable], via=context)
+    assert behind.context_id == first
+    for name in "ansible", "ansible_mitogen", "mitopatch.targets.onboard":
+        assert not context.call(eval, f"{name!r} in __import__('sys').modules")
+    told = context.call(hops.init_child, log_level=40, candidate_temp_dirs=(["/tmp"], None))
+    assert told["fork_context"].context_id == first + 1
+    behind.shutdown(wait=True)
+    assert context.call(hops.exit_status, behind.context_id) in (0, -signal.SIGTERM)  # by Mitogen's own hand
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_service_tells_hops_from_ends(later: bool, router: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two is a hop, and arrives, once, when a task is there."""
+    monkeypatch.setattr(ansible_mitogen.target, "init_child", hops.init_child)
+    monkeypatch.setattr(mitogen.core.Message, "pickled", staticmethod(bringup.pickled))
+    service = master.ContextService(router=router)
+    told: list[Any] = []
+    paths_of = service._get_candidate_temp_dirs
+    monkeypatch.setattr(service, "_get_candidate_temp_dirs", lambda: told.append(paths_of()) or told[-1])
+
+    def stack(*numbers: int) -> list[dict[str, Any]]:
+        return [{"method": "local", "kwargs": {"python_path": [sys.executable], "name": f"n{number}"}} for number in numbers]
+
+    if later:
+        service.get(stack=stack(1))
+    end = service.get(stack=stack(1, 2))
+    assert [paths is None for paths, _numbers in told] == ([False, False] if later else [True, False])
+    hop = service.get(stack=stack(1))
+    assert hop["context"] is end["via"]
+    assert service.get(stack=stack(1)) is hop
+    assert hop["init_child_result"]["fork_context"].context_id != end["init_child_result"]["fork_context"].context_id
+    assert end["init_child_result"]["home_dir"] == hop["init_child_result"]["home_dir"]

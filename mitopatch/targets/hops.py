@@ -1,0 +1,107 @@
+"""[worker, target] What a process needs that starts interpreters: this worker, and those on targets through which others are reached.
+
+For `become` the interpreter of the login account starts one of the other user's: it is a hop, and runs no module. Of all that modules
+need it has the text, to hand on, and imports none of it, which is most of what an interpreter does when it starts. If a task comes
+that runs there after all, the interpreter arrives then.
+
+Mitogen sends this file to targets, for every Python that they may have: no annotations here.
+"""
+
+import logging
+import signal
+import time
+
+import mitogen.core
+import mitogen.parent
+
+ONBOARD = "mitopatch.targets.onboard"
+
+
+@mitogen.core.takes_econtext
+def init_child(econtext, log_level, candidate_temp_dirs):
+    """[target] Stands for ansible_mitogen.target.init_child; what that returns, and None in a hop.
+
+    The directories, None for a hop, come with numbers for the contexts that this one will start, or None if it has some. Mitogen would
+    ask for them, and wait for the answer.
+    """
+    candidate_temp_dirs, numbers = candidate_temp_dirs
+    if numbers is not None:
+        mitogen.parent.upgrade_router(econtext)
+        econtext.router.id_allocator.it = iter(range(*numbers))
+        hurry()
+        watch_children()
+    if candidate_temp_dirs is None:
+        logging.getLogger("ansible_mitogen").setLevel(log_level)
+        return None
+    onboard = mitogen.core.import_module(ONBOARD)
+    return onboard.init_child(log_level=log_level, candidate_temp_dirs=candidate_temp_dirs, econtext=econtext)
+
+
+#: In a process with children: their processes by the number of their contexts, once they have hung up.
+_ended = {}
+#: Numbers of the contexts that run a module.
+busy = set()
+#: Seconds for the process of an interpreter that has hung up to end.
+PATIENCE = 5.0
+
+
+def watch_children():
+    """[worker, target] Remember how the interpreters end that this process starts."""
+    upstream = mitogen.parent.Connection._on_streams_disconnected
+
+    def on_streams_disconnected(self):
+        number = self.context.context_id
+        _ended[number] = self.proc
+        if number in busy:
+            # Mitogen would send SIGTERM after 50 ms. If it was the module that ended the interpreter, ssh is about to say how;
+            # SIGKILL comes after a second.
+            send = self.proc.send_signal
+            self.proc.send_signal = lambda number: number == signal.SIGTERM or send(number)
+        upstream(self)
+
+    mitogen.parent.Connection._on_streams_disconnected = on_streams_disconnected
+
+
+def exit_status(context_id):
+    """[worker, target] How a child's process has ended, as subprocess has it; None if it has not, or is not known."""
+    deadline = time.time() + PATIENCE
+    while time.time() < deadline:
+        proc = _ended.get(context_id)
+        status = proc and proc.poll()
+        if status is not None:
+            del _ended[context_id]
+            return status
+        time.sleep(0.01)
+    return None
+
+
+#: How often to look before Mitogen does, and how many seconds later for the first time: ten looks are 0.11 s.
+LOOKS = 10
+FIRST_LOOK = 0.001
+_Upstream = mitogen.parent.Reaper
+
+
+class Reaper(_Upstream):
+    """[worker, target] Looks sooner than Mitogen's whether the process of an interpreter has ended that has hung up.
+
+    That looks at once, and again after 50 and 86 ms: the end of every run waits for it, and of an interpreter that has started others.
+    When it sends signals is as it was, after these looks.
+    """
+
+    looks = 0
+
+    def reap(self):
+        """See the base class."""
+        if self.looks < LOOKS:
+            status = self.proc.poll()
+            if status is None:
+                self._install_timer(FIRST_LOOK * 1.5**self.looks)
+                self.looks += 1
+                return
+            self.proc.poll = lambda: status  # of a fork nobody can ask twice
+        _Upstream.reap(self)
+
+
+def hurry():
+    """[worker, target] Have this process look sooner whether its children have ended."""
+    mitogen.parent.Reaper = Reaper
