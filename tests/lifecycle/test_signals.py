@@ -37,13 +37,13 @@ def plain_int(bench: Bench) -> Struck:
     """What plain Ansible of this release does on SIGINT.
 
     Now and then it swallows the interrupt (it arrives in a hook after a fork, where Python ignores exceptions) and goes
-    on to the end; that is no measure, so another run is made.
+    on to the end, or a fork that has only just begun prints where it was; that is no measure, so another run is made.
     """
-    for number in range(4):
+    for number in range(6):
         found = struck(bench, "plain", signal.SIGINT, dice("plain-int", number))
-        if found.run.rc != 0:
+        if found.run.rc != 0 and "Traceback" not in found.run.stderr:
             return found
-    raise AssertionError("plain Ansible ignored SIGINT four times")
+    raise AssertionError("plain Ansible has ended by SIGINT in none of six runs, or with tracebacks")
 
 
 @pytest.fixture(scope="module")
