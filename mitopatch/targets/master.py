@@ -251,6 +251,7 @@ class Master:
         planner.install(modules)
         imports.install()
         bringup.install()
+        self._never_connected_over_ssh()
         self._terminal_where_upstream_has_one(on_command)
         self._fetched_after_what_was_sent()
 
@@ -264,6 +265,20 @@ class Master:
             upstream(self, task_vars, delegate_to_hostname, unsafe.cast(loader_basedir))
 
         ansible_mitogen.connection.Connection.on_action_run = on_action_run
+
+    @staticmethod
+    def _never_connected_over_ssh() -> None:
+        # As upstream's plugin says. Up to 2.12 a loop keeps the connection of its first item, with whom that becomes, while it says
+        # that it is connected (TaskExecutor._execute).
+        klass = ansible_mitogen.connection.Connection
+        upstream = klass._connect
+
+        def connect(self: Any) -> None:
+            if self.context is None:
+                upstream(self)
+
+        klass.connected = property(lambda self: self.context is not None and self.transport not in ("ssh", "smart"))
+        klass._connect = connect
 
     @staticmethod
     def _terminal_where_upstream_has_one(on_command: Callable[[Any, str, bool], None]) -> None:

@@ -48,33 +48,11 @@ class Adder:
         StrategyBase._add_group(self, *args, **kwargs)
 
 
-def connect_anew() -> None:
-    """[worker] Have each item of a loop over ssh ask for its connection, which is then that of its own user.
-
-    Up to 2.12 a loop keeps the connection of its first item while that says that it is connected, with whom it becomes. Upstream's
-    ssh plugin never says so (TaskExecutor._execute, ConnectionBase.connected), Mitogen's does.
-    """
-    from ansible.executor.task_executor import TaskExecutor
-
-    upstream = TaskExecutor._execute
-
-    def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self._connection, "transport", None) in ("ssh", "smart"):
-            self._connection = None
-        return upstream(self, *args, **kwargs)
-
-    TaskExecutor._execute = execute
-
-
 class Family211(Family214):
     """See the module."""
 
     def own_task(self, task: Any) -> Any:
         return copies.own_task_with_attributes(task)
-
-    def start(self, worker: Any) -> None:
-        super().start(worker)
-        connect_anew()
 
     def anchors(self, tqm: Any) -> dict[Hashable, Any]:
         return {"adder": Adder(tqm.get_inventory())}
