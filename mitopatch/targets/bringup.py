@@ -124,10 +124,9 @@ class Ahead:
                 package = ".".join(parts[:end])
                 if package in made:
                     continue
-                module = build_tuple(self._responder, package)
-                related = [other for other in module[4] if other.partition(".")[0] in (*made, package)]
-                for other in (*related, package):
-                    if other not in made:
+                for other in (*build_tuple(self._responder, package)[4], package):
+                    top = other.partition(".")[0]
+                    if other not in made and (top == package or top in made):
                         made.add(other)
                         build_tuple(self._responder, other).data()
                         yield other

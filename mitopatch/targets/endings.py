@@ -47,7 +47,6 @@ class _Dead:
 def install() -> None:
     """Have the interpreters' ends remembered in this process, and told by ssh."""
     hops.watch_children()  # type: ignore[no-untyped-call]
-    hops.hurry()  # type: ignore[no-untyped-call]
     mitogen.ssh.Connection.get_boot_command = ssh_boot_command
     # What a local interpreter says that does not start is not for our own standard error. (Other kinds have classes of their own.)
     local = mitogen.parent.Connection

@@ -28,7 +28,6 @@ def init_child(econtext, log_level, candidate_temp_dirs):
     if numbers is not None:
         mitogen.parent.upgrade_router(econtext)
         econtext.router.id_allocator.it = iter(range(*numbers))
-        hurry()
         watch_children()
     if candidate_temp_dirs is None:
         logging.getLogger("ansible_mitogen").setLevel(log_level)
@@ -46,7 +45,7 @@ PATIENCE = 5.0
 
 
 def watch_children():
-    """[worker, target] Remember how the interpreters end that this process starts."""
+    """[worker, target] Remember how the interpreters end that this process starts, and see it soon."""
     upstream = mitogen.parent.Connection._on_streams_disconnected
 
     def on_streams_disconnected(self):
@@ -60,6 +59,7 @@ def watch_children():
         upstream(self)
 
     mitogen.parent.Connection._on_streams_disconnected = on_streams_disconnected
+    mitogen.parent.Reaper = Reaper
 
 
 def exit_status(context_id):
@@ -100,8 +100,3 @@ class Reaper(_Upstream):
                 return
             self.proc.poll = lambda: status  # of a fork nobody can ask twice
         _Upstream.reap(self)
-
-
-def hurry():
-    """[worker, target] Have this process look sooner whether its children have ended."""
-    mitogen.parent.Reaper = Reaper

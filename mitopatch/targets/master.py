@@ -277,7 +277,7 @@ class Master:
             if self.context is None:
                 upstream(self)
 
-        klass.connected = property(lambda self: self.context is not None and self.transport not in ("ssh", "smart"))
+        klass.connected = property(lambda self: self.context is not None and self.transport not in terminals.SSH)
         klass._connect = connect
 
     @staticmethod
@@ -287,7 +287,7 @@ class Master:
         def exec_command(self: Any, cmd: Any, in_data: Any = "", sudoable: bool = True, mitogen_chdir: Any = None) -> Any:
             tty = not in_data and sudoable and terminals.given(self)
             # The user's own shell only where sshd would start it: that of a service's account may be one that lets nobody in.
-            shell = None if self.transport in ("ssh", "smart") and not self.become else "/bin/sh"
+            shell = None if self.transport in terminals.SSH and not self.become else "/bin/sh"
             chain = self.get_chain()
             on_command(self, str(cmd), sudoable)
             rc, stdout, stderr = chain.call(

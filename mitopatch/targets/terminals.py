@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+#: Names under which connections are ssh's.
+SSH = ("ssh", "smart")
+
 
 def given(connection: Any) -> bool:
     """Whether upstream's plugin would give a command a terminal to which it writes nothing, over this connection."""
-    if connection.transport not in ("ssh", "smart"):
+    if connection.transport not in SSH:
         return False
     try:
         return bool(connection.get_option("use_tty"))

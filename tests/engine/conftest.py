@@ -213,3 +213,13 @@ def order(run: Run) -> list[tuple[str, str, str]]:
 
 
 __all__ = ["Local", "LocalRun", "events", "order", "series"]
+
+
+@pytest.fixture
+def router() -> Iterator[Any]:
+    """Mitogen's master in this process, with its broker."""
+    master = pytest.importorskip("mitogen.master")
+    router = master.Router()
+    yield router
+    router.broker.shutdown()
+    router.broker.join()

@@ -78,14 +78,6 @@ def test_other_messages_are_as_they_were() -> None:
     assert list(bringup.pickled(1, 2).unpickle_iter()) == [1, 2]
 
 
-@pytest.fixture
-def router() -> Iterator[Any]:
-    router = mitogen.mitogen.master.Router()
-    yield router
-    router.broker.shutdown()
-    router.broker.join()
-
-
 def test_the_responder_answers_with_what_it_built(router: Any) -> None:
     """Found once, by Mitogen, and the same object from then on."""
     responder = router.responder

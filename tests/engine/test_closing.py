@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
@@ -14,7 +13,6 @@ pytest.importorskip("ansible_mitogen.runner", reason="Ansible is not installed, 
 
 import ansible_mitogen.target
 import mitogen.core
-import mitogen.master
 
 from mitopatch.targets import bringup, hops, master
 
@@ -88,14 +86,6 @@ def test_a_process_that_stays_is_treated_as_by_mitogen(monkeypatch: pytest.Monke
     process = Process(1000)
     assert reaped(monkeypatch, process, kill=False)[1] == []
     assert process.signals == []
-
-
-@pytest.fixture
-def router() -> Iterator[Any]:
-    router = mitogen.master.Router()
-    yield router
-    router.broker.shutdown()
-    router.broker.join()
 
 
 def test_an_interpreter_has_numbers_for_those_it_starts(router: Any) -> None:
