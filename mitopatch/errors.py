@@ -76,6 +76,8 @@ TEXTS: dict[str, str] = {
     "MP203": "the worker that ran this task {how}.",
     "MP204": "the workers cannot compute the variables of tasks, which the main process can ({problem}): tasks run in processes of their "
     "own, as in plain Ansible. Please report this with the output of 'mitopatch doctor'; MITOPATCH=off runs plain Ansible.",
+    "MP220": "{target} sent {what}, which no interpreter that mitopatch starts there does: its connection was closed, and the host is "
+    "unreachable. Look at that machine before you trust it again; what it sent has reached no other target.",
     "MP210": "MITOPATCH_CHECK: what the worker sees differs from what the controller sees for the task {task!r} on {host}: {keys}. "
     "The run ends here, because its results may be wrong. Please report this with the output of 'mitopatch doctor'; MITOPATCH=off runs "
     "plain Ansible.",

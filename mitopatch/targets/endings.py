@@ -76,7 +76,7 @@ def run(invocation: Any, arguments: dict[str, Any]) -> Any:
         # Not the chain's `call`, for which every end is that of the connection.
         return chain.call_async(onboard.run_module, kwargs=arguments).get().unpickle()
     except mitogen.core.ChannelError as exc:
-        status = _status(connection.transport, context)
+        status = None if context.router.refused(context.context_id) else _status(connection.transport, context)
         LOG.debug("%r ended: %r", context, status)
         if status is None:
             return chain._rethrow(_Dead(exc))

@@ -56,6 +56,11 @@ def _compile_for_imports(source: Union[str, bytes], name: str, mode: str) -> _An
     return _Answer(cache.remembered(f"imports-{READER}", source, read))
 
 
+def statements(source: Union[str, bytes], name: str) -> Iterator[Any]:
+    """Return level, module and names of each import statement of a text; raises what ``compile`` raises."""
+    return iter(_compile_for_imports(source, name, "exec"))
+
+
 def _imports(code: Any) -> Iterator[Any]:
     return iter(code) if isinstance(code, _Answer) else _codeobj_imports(code)
 

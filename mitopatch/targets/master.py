@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, discovery, hops, imports, onboard, planner, terminals, turns
+from mitopatch.targets import actions, bringup, discovery, hops, imports, logs, onboard, planner, served, terminals, trust, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         self._gates_lock = threading.Lock()
         self._gates: dict[str, Any] = {}
         self._ahead: Optional[bringup.Ahead] = None
+        #: By connection: a target that was disconnected while nobody waited for it.
+        self._untold: dict[str, trust.Peer] = {}
         #: By thread: how many interpreters are still to be reached, beyond the one that is being connected.
         self._stack = threading.local()
 
@@ -72,6 +74,9 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         key = ansible_mitogen.services.key_from_dict(via=via, **spec)
         self._stack.left -= 1
         with self._gate(key):
+            peer = self._untold.pop(key, None)
+            if peer is not None and not peer.told:
+                raise mitogen.core.StreamError(self.router.tell(peer.number))
             with self._lock:
                 response = self._response_by_key.get(key)
                 if response is not None:
@@ -83,12 +88,25 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         if self._ahead is None:  # two would do no harm
             self._ahead = bringup.Ahead(self.router, self.ALWAYS_PRELOAD)
             self._ahead.start()
-        return super()._connect(key, spec, via=via)
+        try:
+            return super()._connect(key, spec, via=via)
+        except mitogen.core.ChannelError:
+            for context in filter(None, (self.router.connected, via)):
+                text = self.router.tell(context.context_id)
+                if text is not None:
+                    raise mitogen.core.StreamError(text) from None
+            raise
+
+    def _forget_context_unlocked(self, context: Any) -> None:
+        peer = self.router.refused(context.context_id)
+        if peer is not None and context in self._key_by_context:
+            self._untold[self._key_by_context[context]] = peer
+        super()._forget_context_unlocked(context)
 
     def _get_candidate_temp_dirs(self) -> Any:
         # What `hops.init_child` is told.
         paths = None if self._stack.left else super()._get_candidate_temp_dirs()
-        return paths, self.router.id_allocator.allocate_block()
+        return paths, self.router.id_allocator.block_for(self.router.connected.context_id)
 
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def get(self, stack: Any) -> Any:
@@ -107,7 +125,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
                         candidate_temp_dirs=(super()._get_candidate_temp_dirs(), None),
                     )
                 except mitogen.core.ChannelError:
-                    return {**response, "context": None, "method_name": stack[-1]["method"], "msg": self.disconnect_msg}
+                    text = self.router.tell(context.context_id) or self.disconnect_msg
+                    return {**response, "context": None, "method_name": stack[-1]["method"], "msg": text}
         return response
 
     def _gate(self, key: str) -> Any:
@@ -201,18 +220,18 @@ class Master:
         ansible_mitogen.process.MuxProcess.cls_original_env = dict(os.environ)
         ansible_mitogen.logging.set_process_name("mitopatch")
         ansible_mitogen.logging.setup()
+        logs.watch(ansible_mitogen.logging.LOGGERS)
         self._broker = mitogen.master.Broker(install_watcher=False)
-        self.router = mitogen.master.Router(broker=self._broker, max_message_size=ansible_mitogen.process.MAX_MESSAGE_SIZE)
+        self.router = trust.Router(self._broker)
         self.myself = self.router.myself()
         ansible_mitogen.process._setup_responder(self.router.responder)
         self.router.responder.whitelist_prefix("mitopatch")
+        mitogen.core.DelimitedProtocol.on_receive = logs.on_receive
+        mitogen.service.Pool = served.Pool
         self._pool = mitogen.service.get_or_create_pool(size=SERVICE_THREADS, router=self.router)
-        for service in (
-            mitogen.service.FileService,
-            mitogen.service.PushFileService,
-            ContextService,
-            ModuleDepService,
-        ):
+        self._files = served.FileService(self.router)
+        self._pool.add(self._files)
+        for service in (mitogen.service.PushFileService, ContextService, ModuleDepService):
             self._pool.add(service(router=self.router))
         ansible_mitogen.process.set_worker_model(_Model(self))
 
@@ -242,7 +261,7 @@ class Master:
         ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
         found = discovery.Found(modules.first_python)
-        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy, found)
+        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy, found, trust.install(self.router))
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
@@ -253,7 +272,7 @@ class Master:
         bringup.install()
         self._never_connected_over_ssh()
         self._terminal_where_upstream_has_one(on_command)
-        self._fetched_after_what_was_sent()
+        self._files_of_this_connection_alone()
 
     @staticmethod
     def _directory_that_targets_can_read() -> None:
@@ -304,17 +323,27 @@ class Master:
 
         ansible_mitogen.connection.Connection.exec_command = exec_command
 
-    @staticmethod
-    def _fetched_after_what_was_sent() -> None:
-        # A small file is sent without waiting for an answer, and what is fetched is read by another thread of the target.
-        upstream = ansible_mitogen.connection.Connection.fetch_file
+    def _files_of_this_connection_alone(self) -> None:
+        klass = ansible_mitogen.connection.Connection
+        upstream, upstream_put = klass.fetch_file, klass.put_file
+        router, files = self.router, self._files
 
         def fetch_file(self: Any, in_path: Any, out_path: Any) -> None:
             self._connect()
+            # A small file is sent without waiting for an answer, and what is fetched is read by another thread of the target.
             self.get_chain().call(os.getpid)
-            upstream(self, in_path, out_path)
+            context = self.context
+            self.context = router.receiver_from(context)
+            try:
+                upstream(self, in_path, out_path)
+            finally:
+                self.context = context
 
-        ansible_mitogen.connection.Connection.fetch_file = fetch_file
+        def put_file(self: Any, in_path: Any, out_path: Any) -> None:
+            with files.sending(self):
+                upstream_put(self, in_path, out_path)
+
+        klass.fetch_file, klass.put_file = fetch_file, put_file
 
     def close(self) -> None:
         """Close all connections; targets end their interpreters at end-of-file."""

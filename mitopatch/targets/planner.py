@@ -126,6 +126,8 @@ _maps: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
 _sent: set[tuple[int, str]] = set()
 #: Which of `module_utils` they were sent, or have been by then.
 _told: dict[int, set[str]] = {}
+#: By the file of a module: what it imports of collections.
+_shared: dict[str, frozenset[str]] = {}
 #: The environment that this worker, and so a local interpreter, was started with.
 _environment: dict[bytes, bytes] = {}
 
@@ -189,9 +191,20 @@ def _send_files(invocation: Any, planner: NewStylePlanner) -> None:
         told = _told.setdefault(context.context_id, set())
         names = [name for name in planner.get_module_map()["builtin"] if name not in told]
         told.update(names)
+        context.router.responder.allow(context.context_id, _shared_names(invocation, context.router.responder))
         context.router.responder.forward_modules(context, names)
         ansible_mitogen.planner._propagate_deps(invocation, planner, context)
         _sent.add(key)
+
+
+def _shared_names(invocation: Any, responder: Any) -> frozenset[str]:
+    """Return what a module imports of collections, directly or not: these its target asks for."""
+    path = invocation.module_path
+    if path not in _shared:
+        name, source = _modules.full_name(path, invocation.module_name), invocation.get_module_source()
+        of_collections = name.startswith("ansible_collections.") or b"ansible_collections" in source
+        _shared[path] = responder.shared_by(name, source) if of_collections else frozenset()
+    return _shared[path]
 
 
 def invoke(invocation: Any) -> Any:

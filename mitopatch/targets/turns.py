@@ -118,8 +118,13 @@ def install(
     on_failure: Callable[[], Any],
     on_busy: Callable[[], Any],
     found: discovery.Found,
+    unreachable_if_refused: Callable[[Exception], None],
 ) -> None:
-    """Have Mitogen's connection plugins take turns, and tell of what becomes of connecting: see `Master.install`."""
+    """Have Mitogen's connection plugins take turns, and tell of what becomes of connecting: see `Master.install`.
+
+    ``unreachable_if_refused`` raises what makes a host unreachable where an error is about a target that was disconnected for what it
+    did, so that it is not tried again by upstream's own connection.
+    """
     klass = ansible_mitogen.connection.Connection
     build, connect, put = klass._build_stack, klass._connect_stack, klass._put_connection
 
@@ -133,6 +138,7 @@ def install(
             on_connecting(self)
             connect(self, stack)
         except Exception as exc:
+            unreachable_if_refused(exc)
             on_failure()
             exc.mitopatch_not_connected = True  # type: ignore[attr-defined]
             raise

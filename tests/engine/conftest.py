@@ -217,9 +217,11 @@ __all__ = ["Local", "LocalRun", "events", "order", "series"]
 
 @pytest.fixture
 def router() -> Iterator[Any]:
-    """Mitogen's master in this process, with its broker."""
+    """A worker's router in this process, with its broker."""
     master = pytest.importorskip("mitogen.master")
-    router = master.Router()
+    from mitopatch.targets import trust
+
+    router = trust.Router(master.Broker())
     yield router
     router.broker.shutdown()
     router.broker.join()

@@ -91,7 +91,7 @@ def test_a_process_that_stays_is_treated_as_by_mitogen(monkeypatch: pytest.Monke
 def test_an_interpreter_has_numbers_for_those_it_starts(router: Any) -> None:
     """It does not ask for them, and so need not wait for an answer; they are nobody else's."""
     context = router.local(python_path=[sys.executable])
-    first, end = router.id_allocator.allocate_block()
+    first, end = router.id_allocator.block_for(context.context_id)
     told = context.call(hops.init_child, log_level=40, candidate_temp_dirs=(["/tmp"], (first, end)))
     assert told["fork_context"].context_id == first
     assert router.local(python_path=[sys.executable], via=context).context_id == first + 1
@@ -101,7 +101,7 @@ def test_an_interpreter_has_numbers_for_those_it_starts(router: Any) -> None:
 def test_a_hop_imports_nothing_of_modules(router: Any) -> None:
     """Until a task comes that runs there; the numbers it has then go on."""
     context = router.local(python_path=[sys.executable])
-    first, end = router.id_allocator.allocate_block()
+    first, end = router.id_allocator.block_for(context.context_id)
     assert context.call(hops.init_child, log_level=40, candidate_temp_dirs=(None, (first, end))) is None
     behind = router.local(python_path=[sys.executable], via=context)
     assert behind.context_id == first

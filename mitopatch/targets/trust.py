@@ -1,0 +1,396 @@
+"""[worker] Mitogen's router as a worker has it: no target is trusted.
+
+Mitogen routes messages between all interpreters of a run, and believes what an interpreter says of itself and of those behind it. Here
+each connection is an island. A message that comes in on a stream is from an interpreter behind it, for this worker, and for one of
+`HANDLES` or for somebody who waits for an answer from there. Nothing is forwarded to another stream. Who breaks that is disconnected, and
+its host is unreachable (MP220). What honest interpreters do, such as to answer after the time for it, is let go.
+
+All of it happens on the broker's thread, where Mitogen handles messages, unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any, Callable, Optional
+
+import mitopatch.targets.release  # noqa: F401 - before ansible_mitogen
+
+import ansible_mitogen.connection
+import mitogen
+import mitogen.core
+import mitogen.master
+import mitogen.parent
+
+from mitopatch.errors import Reason
+from mitopatch.targets import answers, logs, served
+
+#: Bytes of the largest message, in both directions: a module's whole answer is one. Upstream has no bound, ansible_mitogen has 4 GiB.
+LARGEST_MESSAGE = 256 * 1024 * 1024
+#: Mitogen's word for an interpreter that has ended.
+ENDED: str = mitogen.core.Router.respondent_disconnect_msg
+#: What a target may send without having been asked, and how many bytes a message of it may have. docs/security.md has the list.
+HANDLES = {
+    mitogen.core.GET_MODULE: 512,
+    mitogen.core.FORWARD_LOG: 1024 * 1024,
+    mitogen.core.ADD_ROUTE: 1024,
+    mitogen.core.DEL_ROUTE: 1024,
+    mitogen.core.ALLOCATE_ID: 1024,
+    mitogen.core.CALL_SERVICE: 64 * 1024,
+    mitogen.core.GET_RESOURCE: 4096,
+}
+#: Where Mitogen begins to number those who wait for an answer.
+FIRST_ANSWER = 1000
+#: How many messages a target may send at once without having been asked, and how many a second after that.
+BURST, RATE = 20_000, 2_000
+#: Bytes of answers that may wait for a target that does not read them.
+MOST_WAITING = 64 * 1024 * 1024
+#: Blocks of a thousand numbers that one target may have.
+MOST_BLOCKS = 64
+#: Requests of one target that may wait for a service.
+MOST_REQUESTS = 256
+#: Messages of a transfer that may wait to be written: its window has eight, of 128 KiB.
+MOST_CHUNKS = 64
+CHUNK = 256 * 1024
+
+
+class Peer:
+    """[worker] One stream: the interpreter at its other end and those behind that, which are on the same target."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        #: The number of the interpreter at the other end.
+        self.number: int = stream.protocol.remote_id
+        #: Numbers that were given to it, for interpreters that it starts.
+        self.blocks: list[range] = []
+        #: Numbers of interpreters that it has told us of, each once.
+        self.announced: set[int] = set()
+        #: What modules and their libraries it may ask for, beyond `served.EVERYBODY`.
+        self.modules: set[str] = set()
+        #: Requests that wait for a service, or are being served; changed on several threads.
+        self.requests = 0
+        self.unasked = logs.Allowance(BURST, RATE)
+        #: What of its log is handled.
+        self.log = logs.Quota()
+        #: Why it was disconnected, if it was; and whether somebody has been told.
+        self.refusal: Optional[str] = None
+        self.told = False
+
+    def owns(self, number: int) -> bool:
+        """Return whether this is the number of an interpreter at or behind the other end. Any thread may ask."""
+        return number == self.number or any(number in block for block in self.blocks)
+
+
+class Router(mitogen.master.Router):  # type: ignore[misc]
+    """[worker] Mitogen's router for a master, which keeps its streams apart."""
+
+    unidirectional = True
+
+    def __init__(self, broker: Any) -> None:
+        """See the base class."""
+        self._peers: dict[Any, Peer] = {}
+        #: Peers that were disconnected for what they did.
+        self._refused: list[Peer] = []
+        self._requests_lock = threading.Lock()
+        self._connected = threading.local()
+        super().__init__(broker=broker, max_message_size=LARGEST_MESSAGE)
+
+    def upgrade(self) -> None:
+        """Stand for the base class's: no `ResourceResponder`, which serves any file from Python 3.13 on, and nobody detaches."""
+        self.id_allocator = IdAllocator(self)
+        self.responder = served.ModuleResponder(self, served.ImportPolicy())
+        self.log_forwarder = logs.LogForwarder(self)
+        self.route_monitor = RouteMonitor(router=self)
+        self.add_handler(self._on_get_resource, mitogen.core.GET_RESOURCE)
+
+    # -- peers ----------------------------------------------------------------------------------------------------
+
+    def notice(self, stream: Any) -> None:
+        """Begin to watch a stream, whose interpreter has just started."""
+        self._peers[stream] = Peer(stream)
+
+    def forget(self, stream: Any) -> None:
+        """Stop to watch a stream that has ended."""
+        self._peers.pop(stream, None)
+
+    def peer_of(self, number: int) -> Optional[Peer]:
+        """Return the peer behind which an interpreter is now, if there is one. Any thread may ask."""
+        return self._peers.get(self._stream_by_id.get(number))
+
+    def refused(self, number: int) -> Optional[Peer]:
+        """Return the peer behind which this interpreter was, if it was disconnected for what it did. Any thread may ask."""
+        return next((peer for peer in self._refused if peer.owns(number)), None)
+
+    def tell(self, number: int) -> Optional[str]:
+        """Return the sentence about the refusal of this interpreter's target, which the user is then told; None if there was none."""
+        peer = self.refused(number)
+        if peer is None:
+            return None
+        peer.told = True
+        return peer.refusal
+
+    def refusal_in(self, text: str) -> Optional[str]:
+        """Return the sentence about a refusal that stands in this text, if one does. Any thread may ask."""
+        return next((str(peer.refusal) for peer in self._refused if str(peer.refusal) in text), None)
+
+    def refuse(self, peer: Optional[Peer], what: str) -> None:
+        """Disconnect a target for what it has sent. Any thread may call this."""
+        if peer is not None and peer.refusal is None:
+            peer.refusal = Reason("MP220", target=peer.stream.name, what=what).text
+            self._refused.append(peer)
+            self.broker.defer(self._disconnect, peer)
+
+    def _disconnect(self, peer: Peer) -> None:
+        for stream in (peer.stream, peer.stream.conn.stderr_stream):
+            # Without its standard error, too, Mitogen would wait for the process to end by itself.
+            if stream is not None and not stream.receive_side.closed:
+                stream.on_disconnect(self.broker)
+
+    def _on_respondent_disconnect(self, context: Any) -> None:
+        # Who waits for an answer is told why there will be none.
+        peer = self.refused(context.context_id)
+        if peer is None:
+            self.respondent_disconnect_msg = ENDED
+        else:
+            self.respondent_disconnect_msg = str(peer.refusal)
+            peer.told = peer.told or bool(self._handles_by_respondent.get(context))
+        super()._on_respondent_disconnect(context)
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def _async_route(self, msg: Any, in_stream: Any = None) -> None:
+        if in_stream is None or self._accepts(msg, in_stream):
+            super()._async_route(msg, in_stream)
+
+    def _accepts(self, msg: Any, stream: Any) -> bool:
+        peer = self._peers.get(stream)
+        if peer is None or peer.refusal is not None:
+            return False
+        if not peer.owns(msg.src_id) or not (msg.auth_id == msg.src_id or peer.owns(msg.auth_id)):
+            self.refuse(peer, "a message in the name of another interpreter")
+            return False
+        if msg.dst_id != mitogen.context_id and not peer.owns(msg.dst_id):
+            self.refuse(peer, "a message for another target")
+            return False
+        if msg.handle >= FIRST_ANSWER and msg.dst_id == mitogen.context_id:
+            return self._is_awaited(peer, msg)
+        if not peer.unasked.take() or stream.protocol.pending_bytes() > MOST_WAITING:
+            self.refuse(peer, "a flood of messages")
+            return False
+        # An interpreter that has just ended may be behind a message, and before it: it goes nowhere.
+        if msg.dst_id != mitogen.context_id or self._stream_by_id.get(msg.src_id) is not stream or msg.is_dead:
+            return False
+        size = HANDLES.get(msg.handle)
+        if size is None:
+            return True  # the base class says that nobody listens
+        if len(msg.data) > size:
+            self.refuse(peer, "a message that is too large")
+            return False
+        return msg.handle != mitogen.core.CALL_SERVICE or self._is_request(peer, msg)
+
+    def _is_awaited(self, peer: Peer, msg: Any) -> bool:
+        """Return whether somebody waits for an answer from that interpreter, and whether it is one."""
+        handler = self._handle_map.get(msg.handle)
+        if handler is None:  # its time has passed
+            if not peer.unasked.take():
+                self.refuse(peer, "a flood of messages")
+            return False
+        respondent = handler[3]
+        if respondent is None or not peer.owns(respondent.context_id):
+            self.refuse(peer, "an answer to what another target was asked")
+            return False
+        if msg.is_dead or msg.enc == mitogen.core.Message.ENC_BIN:
+            return True
+        numbers = answers.numbers_in(msg.data)
+        if numbers is None or not all(peer.owns(number) for number in numbers):
+            self.refuse(peer, "an answer that cannot be read")
+            return False
+        return True
+
+    def _is_request(self, peer: Peer, msg: Any) -> bool:
+        numbers = answers.numbers_in(msg.data)
+        if numbers is None or not numbers <= {msg.src_id, mitogen.context_id}:
+            self.refuse(peer, "a request that cannot be read")
+            return False
+        with self._requests_lock:
+            peer.requests += 1
+        if peer.requests > MOST_REQUESTS:
+            self.refuse(peer, "a flood of requests")
+            return False
+        return True
+
+    def request_served(self, number: int) -> None:
+        """Count a request of this interpreter as served. Any thread may call this."""
+        peer = self.peer_of(number)
+        if peer is not None:
+            with self._requests_lock:
+                peer.requests -= 1
+
+    def _on_get_resource(self, msg: Any) -> None:
+        # Plain Ansible's modules have none. Without an answer, the interpreter would wait for ever.
+        stream = self.stream_by_id(msg.src_id)
+        if msg.is_dead or stream is None:
+            return
+        if answers.numbers_in(msg.data) != set():
+            self.refuse(self._peers.get(stream), "a request that cannot be read")
+            return
+        answer = mitogen.core.Message.pickled(
+            msg.unpickle(throw=False), None, dst_id=stream.protocol.remote_id, handle=mitogen.core.LOAD_RESOURCE
+        )
+        stream.protocol.send(answer)
+
+    # -- connecting -----------------------------------------------------------------------------------------------
+
+    def connect(self, method_name: Any, name: Any = None, **kwargs: Any) -> Any:
+        """See the base class. [any thread] The interpreter that this thread has connected last is `connected`."""
+        self._connected.context = None
+        context = super().connect(method_name, name=name, **kwargs)
+        self._connected.context = context
+        return context
+
+    @property
+    def connected(self) -> Any:
+        """Return the interpreter that this thread has connected last."""
+        return self._connected.context
+
+    def proxy_connect(self, via_context: Any, method_name: Any, name: Any = None, **kwargs: Any) -> Any:
+        """See the base class, which believes the interpreter in between what number the new one has. [any thread]"""
+        context = super().proxy_connect(_Hop(self, via_context), method_name, name=name, **kwargs)
+        context.via = via_context
+        return context
+
+    def receiver_from(self, context: Any) -> Any:
+        """Return this context, such that who waits for its data takes none of others'. [any thread]"""
+        return self.context_class(_TransferRouter(self, context), context.context_id, name=context.name)
+
+
+class _Hop:
+    """Stands for the interpreter that starts another one: what it answers is looked at."""
+
+    def __init__(self, router: Router, context: Any) -> None:
+        self._router = router
+        self._context = context
+        self.name = context.name
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        answer = self._context.call(*args, **kwargs)
+        if answer["msg"] is not None:
+            return answer
+        peer = self._router.peer_of(self._context.context_id)
+        if peer is None or type(answer["id"]) is not int or self._router.peer_of(answer["id"]) is not peer:
+            self._router.refuse(peer, "the number of another interpreter")
+            raise mitogen.core.ChannelError(ENDED)
+        return answer
+
+
+class _TransferRouter:
+    """Stands for the router where a file is fetched: Mitogen's receiver of it would take messages of any target."""
+
+    def __init__(self, router: Router, context: Any) -> None:
+        self._router = router
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._router, name)
+
+    def add_handler(self, fn: Callable[[Any], Any], handle: Any = None, **kwargs: Any) -> Any:
+        receiver: Any = fn.__self__  # type: ignore[attr-defined]
+        peer = self._router.peer_of(self._context.context_id)
+
+        def on_receive(msg: Any) -> None:
+            if not msg.is_dead and (len(msg.data) > CHUNK or receiver.size() > MOST_CHUNKS):
+                self._router.refuse(peer, "more of a file than it was asked for")
+            else:
+                fn(msg)
+
+        return self._router.add_handler(on_receive, handle, **{**kwargs, "respondent": self._context})
+
+
+class RouteMonitor(mitogen.parent.RouteMonitor):  # type: ignore[misc]
+    """[worker] Mitogen's table of routes, which takes numbers from those only to whom they were given."""
+
+    def notice_stream(self, stream: Any) -> None:
+        self.router.notice(stream)
+        super().notice_stream(stream)
+
+    def _on_stream_disconnect(self, stream: Any) -> None:
+        super()._on_stream_disconnect(stream)
+        self.router.forget(stream)
+
+    def _on_add_route(self, msg: Any) -> None:
+        peer, number, name = self._read(msg)
+        if peer is not None:
+            if (
+                peer.owns(number)
+                and number not in peer.announced
+                and number != peer.number
+                and len(name) <= mitogen.core.Context.NAME_MAX_LEN
+            ):
+                peer.announced.add(number)
+                super()._on_add_route(msg)
+            else:
+                self.router.refuse(peer, "a route to what is not behind it")
+
+    def _on_del_route(self, msg: Any) -> None:
+        peer, number, _name = self._read(msg)
+        if peer is not None:
+            if peer.owns(number) and number != peer.number:
+                super()._on_del_route(msg)
+            else:
+                self.router.refuse(peer, "the end of a route that is not its own")
+
+    def _read(self, msg: Any) -> tuple[Optional[Peer], int, str]:
+        peer = self.router.peer_of(msg.src_id)
+        if msg.is_dead or peer is None:
+            return None, 0, ""
+        match = re.fullmatch(rb"(\d{1,10})(?::(.*))?", msg.data, re.DOTALL)
+        try:
+            if match is not None:
+                return peer, int(match[1]), (match[2] or b"").decode()
+        except UnicodeDecodeError:
+            pass
+        self.router.refuse(peer, "a route that cannot be read")
+        return None, 0, ""
+
+
+class IdAllocator(mitogen.master.IdAllocator):  # type: ignore[misc]
+    """[worker] Mitogen's numbers, each given to one stream for good."""
+
+    def block_for(self, number: int) -> tuple[int, int]:
+        """Allocate a block for this interpreter, which begins and ends with these. Any thread; raises ChannelError if it has ended."""
+        peer = self.router.peer_of(number)
+        if peer is None:
+            raise mitogen.core.ChannelError(ENDED)
+        start, end = self.allocate_block()
+        peer.blocks.append(range(start, end))
+        return start, end
+
+    def on_allocate_id(self, msg: Any) -> None:
+        peer = None if msg.is_dead else self.router.peer_of(msg.src_id)
+        if peer is None:
+            return
+        if len(peer.blocks) >= MOST_BLOCKS:
+            self.router.refuse(peer, "a flood of requests")
+        else:
+            msg.reply(self.block_for(msg.src_id))
+
+
+def install(router: Router) -> Callable[[Exception], None]:
+    """Have answers that do not come, because a target was refused, make its host unreachable; return what raises that for an error."""
+    connection = ansible_mitogen.connection
+    get_answer = connection.CallChain._rethrow
+
+    def unreachable_if_refused(exc: Exception) -> None:
+        text = router.refusal_in(str(exc))
+        if text is not None:
+            raise connection.ansible.errors.AnsibleConnectionFailure(text) from exc
+
+    def rethrow(self: Any, receiver: Any) -> Any:
+        try:
+            return get_answer(self, receiver)
+        except Exception as exc:
+            unreachable_if_refused(exc)
+            raise
+
+    connection.CallChain._rethrow = rethrow
+    return unreachable_if_refused
