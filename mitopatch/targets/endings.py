@@ -34,7 +34,7 @@ _ssh_boot_command = mitogen.ssh.Connection.get_boot_command
 _after_python = 0
 
 
-class _Dead:
+class Dead:
     """A receiver whose message was the end of the channel."""
 
     def __init__(self, error: mitogen.core.ChannelError) -> None:
@@ -79,7 +79,7 @@ def run(invocation: Any, arguments: dict[str, Any]) -> Any:
         status = None if context.router.refused(context.context_id) else _status(connection.transport, context)
         LOG.debug("%r ended: %r", context, status)
         if status is None:
-            return chain._rethrow(_Dead(exc))
+            return chain._rethrow(Dead(exc))
     finally:
         hops.busy.discard(context.context_id)
     mitogen.service.call(

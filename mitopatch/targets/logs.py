@@ -15,8 +15,10 @@ import mitogen.master
 
 #: Records of a target's log that are handled, at once and in a second; what is beyond is dropped.
 BURST, RATE = 10_000, 1_000
-#: Names of loggers, and how many of them one target may use.
-LOGGER = re.compile(r"[\w.\-]{1,100}\Z")
+#: How many may be dropped before the target is disconnected.
+MOST_DROPPED = 50_000
+#: Loggers whose records are handled, and how many of them one target may use. What modules log is for nobody in plain Ansible.
+LOGGER = re.compile(r"(mitogen|ansible_mitogen|mitopatch)(\.[\w.\-]{1,100})?")
 MOST_LOGGERS = 100
 #: Bytes of a line that ssh, or what a target starts before its interpreter, writes; characters of a record that is shown.
 LONGEST_LINE = 1024 * 1024
@@ -48,6 +50,7 @@ class Quota:
 
     def __init__(self) -> None:
         self.records = Allowance(BURST, RATE)
+        self.dropped = 0
         self.names: set[str] = set()
 
 
@@ -56,10 +59,15 @@ class LogForwarder(mitogen.master.LogForwarder):  # type: ignore[misc]
 
     def _on_forward_log(self, msg: Any) -> None:
         peer = None if msg.is_dead else self._router.peer_of(msg.src_id)
-        if peer is None or not peer.log.records.take():
+        if peer is None:
+            return
+        if not peer.log.records.take():
+            peer.log.dropped += 1
+            if peer.log.dropped > MOST_DROPPED:
+                self._router.refuse(peer, "a flood of messages")
             return
         parts = msg.data.decode("utf-8", "replace").split("\0", 2)
-        if len(parts) < 3 or not LOGGER.match(parts[0]) or not re.fullmatch(r"[0-9]{1,3}", parts[1]):
+        if len(parts) < 3 or not LOGGER.fullmatch(parts[0]) or not re.fullmatch(r"[0-9]{1,3}", parts[1]):
             return
         names = peer.log.names
         if parts[0] in names or len(names) < MOST_LOGGERS:

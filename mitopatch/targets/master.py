@@ -231,7 +231,7 @@ class Master:
         self._pool = mitogen.service.get_or_create_pool(size=SERVICE_THREADS, router=self.router)
         self._files = served.FileService(self.router)
         self._pool.add(self._files)
-        for service in (mitogen.service.PushFileService, ContextService, ModuleDepService):
+        for service in (served.PushFileService, ContextService, ModuleDepService):
             self._pool.add(service(router=self.router))
         ansible_mitogen.process.set_worker_model(_Model(self))
 

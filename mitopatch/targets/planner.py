@@ -21,6 +21,7 @@ import ansible_mitogen.planner
 import ansible_mitogen.process
 import ansible_mitogen.target
 import ansible_mitogen.transport_config
+import mitogen.core
 from ansible_mitogen.utils import unsafe
 
 from mitopatch.targets import endings, hops, onboard, terminals
@@ -236,7 +237,10 @@ def invoke(invocation: Any) -> Any:
         invocation.action.module_begun = True
         response = ansible_mitogen.planner._invoke_isolated_task(invocation, planner)
     else:
-        _send_files(invocation, planner)
+        try:
+            _send_files(invocation, planner)
+        except mitogen.core.ChannelError as exc:
+            return invocation.connection.get_chain()._rethrow(endings.Dead(exc))
         invocation.action.module_begun = True
         response = endings.run(invocation, arguments)
     if onboard.AGAIN in response:

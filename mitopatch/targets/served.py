@@ -32,6 +32,8 @@ EVERYBODY = re.compile(
 COLLECTION_UTILS = re.compile(r"ansible_collections(\.\w+(\.\w+(\.plugins(\.module_utils(\.\w+)*)?)?)?)?")
 #: Services and methods that a target may call. docs/security.md has the list.
 SERVED = frozenset({("mitogen.service.FileService", "fetch"), ("mitogen.service.FileService", "acknowledge")})
+#: How often a target may ask for modules in the life of a connection: nearly all are sent before it asks.
+MOST_MODULES = 2_000
 #: Bytes that may wait for a target to which a file is being sent: the window of a transfer is one MiB.
 MOST_WAITING = 64 * 1024 * 1024
 
@@ -51,6 +53,10 @@ class ModuleResponder(mitogen.master.ModuleResponder):  # type: ignore[misc]
     def _on_get_module(self, msg: Any) -> None:
         peer = None if msg.is_dead else self._router.peer_of(msg.src_id)
         if peer is None:
+            return
+        peer.asked += 1
+        if peer.asked > MOST_MODULES:
+            self._router.refuse(peer, "a flood of requests")
             return
         name = msg.data.decode("ascii", "replace")
         if EVERYBODY.fullmatch(name) or name in peer.modules:
@@ -156,6 +162,20 @@ class FileService(mitogen.service.FileService):  # type: ignore[misc]
             self.router.refuse(peer, "receipts for what it was not sent")
         else:
             super().acknowledge(size, msg)
+
+
+class PushFileService(mitogen.service.PushFileService):  # type: ignore[misc]
+    """[worker] Mitogen's service that sends the text of modules ahead; a target may have ended just before."""
+
+    @classmethod
+    def name(cls) -> str:
+        """The name under which ansible_mitogen's planner asks for it."""
+        return "mitogen.service.PushFileService"
+
+    def _forward(self, context: Any, path: Any) -> None:
+        if self.router.stream_by_id(context.context_id) is None:
+            raise mitogen.core.ChannelError(mitogen.core.Router.respondent_disconnect_msg)
+        super()._forward(context, path)
 
 
 class Pool(mitogen.service.Pool):  # type: ignore[misc]

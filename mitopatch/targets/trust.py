@@ -11,6 +11,7 @@ All of it happens on the broker's thread, where Mitogen handles messages, unless
 from __future__ import annotations
 
 import re
+import struct
 import threading
 from typing import Any, Callable, Optional
 
@@ -41,8 +42,9 @@ HANDLES = {
 }
 #: Where Mitogen begins to number those who wait for an answer.
 FIRST_ANSWER = 1000
-#: How many messages a target may send at once without having been asked, and how many a second after that.
-BURST, RATE = 20_000, 2_000
+#: How many messages a target may send at once without having been asked, and how many a second after that. Not counted: records of its
+#: log and requests to services, which have bounds of their own.
+BURST, RATE = 5_000, 500
 #: Bytes of answers that may wait for a target that does not read them.
 MOST_WAITING = 64 * 1024 * 1024
 #: Blocks of a thousand numbers that one target may have.
@@ -67,6 +69,8 @@ class Peer:
         self.announced: set[int] = set()
         #: What modules and their libraries it may ask for, beyond `served.EVERYBODY`.
         self.modules: set[str] = set()
+        #: How often it has asked for modules.
+        self.asked = 0
         #: Requests that wait for a service, or are being served; changed on several threads.
         self.requests = 0
         self.unasked = logs.Allowance(BURST, RATE)
@@ -146,6 +150,15 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
             if stream is not None and not stream.receive_side.closed:
                 stream.on_disconnect(self.broker)
 
+    def _on_stream_disconnect(self, stream: Any) -> None:
+        # Mitogen has hung up on what is no message, or too large, and has left it there.
+        peer, rest = self._peers.get(stream), stream.protocol._input_buf
+        if peer is not None and peer.refusal is None and rest and len(rest[0]) >= mitogen.core.Message.HEADER_LEN:
+            fields = struct.unpack_from(mitogen.core.Message.HEADER_FMT, rest[0])
+            if fields[0] not in mitogen.core.Message.ENCS or fields[-1] > self.max_message_size:
+                self.refuse(peer, "what is no message")
+        super()._on_stream_disconnect(stream)
+
     def _on_respondent_disconnect(self, context: Any) -> None:
         # Who waits for an answer is told why there will be none.
         peer = self.refused(context.context_id)
@@ -174,7 +187,8 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
             return False
         if msg.handle >= FIRST_ANSWER and msg.dst_id == mitogen.context_id:
             return self._is_awaited(peer, msg)
-        if not peer.unasked.take() or stream.protocol.pending_bytes() > MOST_WAITING:
+        counted = msg.handle not in {mitogen.core.CALL_SERVICE, mitogen.core.FORWARD_LOG}
+        if (counted and not peer.unasked.take()) or stream.protocol.pending_bytes() > MOST_WAITING:
             self.refuse(peer, "a flood of messages")
             return False
         # An interpreter that has just ended may be behind a message, and before it: it goes nowhere.
