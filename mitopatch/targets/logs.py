@@ -21,7 +21,7 @@ MOST_DROPPED = 50_000
 LOGGER = re.compile(r"(mitogen|ansible_mitogen|mitopatch)(\.[\w.\-]{1,100})?")
 MOST_LOGGERS = 100
 #: Bytes of a line that ssh, or what a target starts before its interpreter, writes; characters of a record that is shown.
-LONGEST_LINE = 1024 * 1024
+LONGEST_LINE = 64 * 1024
 LONGEST_RECORD = 4000
 #: What moves cursors and colours, but for tabs and ends of lines.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -186,17 +186,13 @@ def test_an_interpreter_in_between_says_that_another_target_is_behind_it(strange
 @pytest.mark.parametrize(
     "prologue",
     [
-        pytest.param("head -c 200000000 /dev/zero", id="output before the interpreter"),
-        pytest.param("head -c 200000000 /dev/zero >&2", id="errors before the interpreter"),
-        pytest.param("head -c 400000000 /dev/zero >&2 &", id="errors beside the interpreter"),
-        pytest.param("yes | head -c 200000000 >&2", id="lines before the interpreter"),
+        pytest.param("head -c 20000000 /dev/zero", id="output before the interpreter"),
+        pytest.param("head -c 20000000 /dev/zero >&2", id="errors before the interpreter"),
+        pytest.param("head -c 50000000 /dev/zero >&2 &", id="errors beside the interpreter"),
+        pytest.param("yes | head -c 20000000 >&2", id="lines before the interpreter"),
     ],
 )
 def test_what_a_shell_of_the_target_writes(prologue: str, bench: Bench) -> None:
-    """Without an end, or with very many: it costs the host its connection at most."""
-    siege = Siege(bench, "nothing", prologue)
-    if siege.unreachable():
-        assert list(siege.unreachable()) == ["h01"]
-    else:
-        siege.assert_others_are_safe()
-    assert int(siege.got("peak")) < LARGEST_PROCESS, siege.text
+    """Lines without an end, or very many of them: the other host goes on, and this one too where it can be reached."""
+    siege = Siege(bench, "", f"touch $HOSTILE_LOOT/done\n{prologue}")
+    siege.assert_others_are_safe()

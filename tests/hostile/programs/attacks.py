@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import sys
 import time
 
 import kit
@@ -168,7 +167,7 @@ def modules(hands):
         "ansible_collections.my.private.plugins.lookup.secretive", "ansible_collections.my.private.plugins.module_utils.others",
         "ansible_collections.my.private.plugins.inventory.x", "ansible_collections.my.private", "ansible_collections",
         "ansible.plugins.action.copy", "ansible.plugins.lookup.file", "ansible.constants", "ansible.cli", "ansible.modules.command",
-        "ansible_mitogen.services", "mitopatch.targets.trust", "mitopatch.cache", "__main__", "os", "json", "", "x" * 400, "../../etc/passwd",
+        "ansible_mitogen.services", "mitopatch.targets.trust", "mitopatch.cache", "__main__", "os", "json", "", "x" * 400, "../etc/passwd",
     ):  # fmt: skip
         hands.send(name.encode(), handle=hands.core.GET_MODULE)
     hands.settle()
@@ -276,10 +275,6 @@ def no_frame(hands):
     kit._wait(hands.gone)
 
 
-def nothing(_hands):
-    """All is as it should be."""
-
-
 BOMBS = {
     "memo": b"\x80\x02Nr\xff\xff\xff\x7f.",
     "lists": b"\x80\x02" + b"]" * 30_000_000,
@@ -323,15 +318,16 @@ for _name, _data in BOMBS.items():
 
 def number_of_another(hands):
     """Asked to start another user's interpreter, we say that it is one that is there: of another target."""
-    parent = sys.modules["mitogen.parent"]
+    pickled = hands.core.Message.pickled
 
-    def proxy_connect(name, method_name, kwargs, econtext):
-        kit.note("asked", method_name)
-        others = [number for number in range(1, 6) if number != hands.number]
-        return {"id": others[0], "name": "x", "msg": None}
+    def with_another_number(*args, **kwargs):
+        if args and isinstance(args[0], dict) and set(args[0]) == {"id", "name", "msg"}:
+            kit.note("asked", args[0])
+            args = ({**args[0], "id": 2 if hands.number == 1 else 1},)
+        return pickled(*args, **kwargs)
 
-    proxy_connect.mitogen_takes_econtext = True
-    parent._proxy_connect = proxy_connect
+    # Before the other interpreter has started, which takes far longer.
+    hands.core.Message.pickled = with_another_number
     open(f"{LOOT}/at-work", "w").close()
 
 
