@@ -397,7 +397,7 @@ def install(router: Router) -> Callable[[Exception], None]:
     def unreachable_if_refused(exc: Exception) -> None:
         text = router.refusal_in(str(exc))
         if text is not None:
-            raise connection.ansible.errors.AnsibleConnectionFailure(text) from exc
+            raise connection.ansible.errors.AnsibleConnectionFailure(text) from None
 
     def rethrow(self: Any, receiver: Any) -> Any:
         try:

@@ -144,7 +144,7 @@ def messages() -> st.SearchStrategy[Any]:
             "dst": st.just("controller") | NUMBERS,
             "src": mostly_right,
             "auth": mostly_right,
-            "handle": st.sampled_from(["asked of hostile", "asked of honest"]) | HANDLES,
+            "handle": st.sampled_from(["asked of hostile", "asked of honest"]) | st.sampled_from(sorted(trust.HANDLES)) | HANDLES,
             "reply_to": st.sampled_from([0, core.IS_DEAD, 1001]) | st.integers(0, 2**32 - 1),
         },
         optional={"length": st.integers(0, 2**32 - 1)},
