@@ -8,6 +8,7 @@ Mitogen sends this file to targets, for every Python that they may have: no anno
 """
 
 import logging
+import os
 import signal
 import time
 
@@ -29,11 +30,30 @@ def init_child(econtext, log_level, candidate_temp_dirs):
         mitogen.parent.upgrade_router(econtext)
         econtext.router.id_allocator.it = iter(range(*numbers))
         watch_children()
+        start_without_directory()
     if candidate_temp_dirs is None:
         logging.getLogger("ansible_mitogen").setLevel(log_level)
         return None
     onboard = mitogen.core.import_module(ONBOARD)
     return onboard.init_child(log_level=log_level, candidate_temp_dirs=candidate_temp_dirs, econtext=econtext)
+
+
+#: What an interpreter's first stage is started with; core_source.PRELUDE takes it out of the environment again.
+SAFE = "PYTHONSAFEPATH=mitopatch"
+
+
+def start_without_directory():
+    """[worker, target] Start interpreters that import nothing from their current directory, also before their first statement.
+
+    Python 3.13 and later import linecache before they run what ``-c`` gives; this variable works from 3.11 on. Where it is set already
+    it stays as it is.
+    """
+    upstream = mitogen.parent.Connection.get_python_argv
+
+    def get_python_argv(self):
+        return ([] if SAFE.partition("=")[0] in os.environ else ["env", SAFE]) + list(upstream(self))
+
+    mitogen.parent.Connection.get_python_argv = get_python_argv
 
 
 #: In a process with children: their processes by the number of their contexts, once they have hung up.

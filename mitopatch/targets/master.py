@@ -27,7 +27,7 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, discovery, hops, imports, logs, onboard, planner, served, terminals, trust, turns
+from mitopatch.targets import actions, bringup, core_source, discovery, hops, imports, logs, onboard, planner, served, terminals, trust, turns
 
 LOG = logging.getLogger(__name__)
 
@@ -270,6 +270,7 @@ class Master:
         planner.install(modules)
         imports.install()
         bringup.install()
+        core_source.install()
         self._never_connected_over_ssh()
         self._terminal_where_upstream_has_one(on_command)
         self._files_of_this_connection_alone()

@@ -44,6 +44,10 @@ except OSError:
     START = None
 
 
+#: The places of the start directory in `sys.path`, where PYTHONPATH names it; core_source.PRELUDE has left them out.
+_left_out = [index for index, place in enumerate(getattr(mitogen.core, "SEARCH_PATH", ())) if place not in sys.path]
+
+
 class Again(BaseException):
     """The module must be run the upstream way; not an Exception, which modules catch."""
 
@@ -84,6 +88,7 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
         self.tmpdir = tmpdir
         self.limit = None
         self.file = None
+        self.added_place = None
 
     def get_temp_dir(self):
         """The directory of the module's file, as the module sees it; with a pipe there is none."""
@@ -138,6 +143,14 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
             sys.stdout = Output()
             sys.stderr = sys.stdout if self.emulate_tty else Output()
         self._set_limit()
+        self._add_named_start()
+
+    def _add_named_start(self):
+        # AnsiballZ takes the directory of its own file out of `sys.path`. Read from a pipe, that is the start directory; with a file
+        # it is another one, and a start directory that PYTHONPATH names stays (core_source.PRELUDE has taken it out).
+        for index in _left_out if self.tmpdir is not None else ():
+            self.added_place = os.getcwd()
+            sys.path.insert(index, self.added_place)
 
     def _run(self):
         response = ansible_mitogen.runner.NewStyleRunner._run(self)
@@ -168,6 +181,8 @@ class NewStyleRunner(ansible_mitogen.runner.NewStyleRunner):
         """See the base class."""
         if self.limit is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, self.limit)
+        if self.added_place in sys.path:
+            sys.path.remove(self.added_place)
         ansible_mitogen.runner.NewStyleRunner.revert(self)
 
     def _get_code(self):

@@ -90,7 +90,23 @@ def variables() -> None:
     work.Worker.prepare = prepare  # type: ignore[method-assign]
 
 
-SWITCHES = {switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display, note, state, variables)}
+def prelude() -> None:
+    """Interpreters look for what they import in the directory in which they start."""
+    from mitopatch.targets import core_source
+
+    core_source.PRELUDE = ""
+
+
+def safe_path() -> None:
+    """Interpreters look there before they run their first statement."""
+    from mitopatch.targets import hops
+
+    hops.start_without_directory = lambda: None
+
+
+SWITCHES = {
+    switch.__name__: switch for switch in (lock, task, loop_control, host, stdout, display, note, state, variables, prelude, safe_path)
+}
 
 
 def main() -> None:
