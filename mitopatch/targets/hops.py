@@ -7,9 +7,13 @@ that runs there after all, the interpreter arrives then.
 Mitogen sends this file to targets, for every Python that they may have: no annotations here.
 """
 
+import fcntl
 import logging
 import os
+import pty
 import signal
+import sys
+import termios
 import time
 
 import mitogen.core
@@ -31,9 +35,12 @@ def init_child(econtext, log_level, candidate_temp_dirs):
         econtext.router.id_allocator.it = iter(range(*numbers))
         watch_children()
         start_without_directory()
+        forget_passwords()
     if candidate_temp_dirs is None:
         logging.getLogger("ansible_mitogen").setLevel(log_level)
+        hide()
         return None
+    show()
     onboard = mitogen.core.import_module(ONBOARD)
     return onboard.init_child(log_level=log_level, candidate_temp_dirs=candidate_temp_dirs, econtext=econtext)
 
@@ -54,6 +61,82 @@ def start_without_directory():
         return ([] if SAFE.partition("=")[0] in os.environ else ["env", SAFE]) + list(upstream(self))
 
     mitogen.parent.Connection.get_python_argv = get_python_argv
+
+
+def forget_passwords():
+    """[target] Forget the password of a connection once that is made; Mitogen keeps it as long as the connection."""
+    upstream = mitogen.parent.Connection.connect
+
+    def connect(self, context):
+        try:
+            upstream(self, context)
+        finally:
+            if getattr(self.options, "password", None) is not None:
+                self.options.password = None
+
+    mitogen.parent.Connection.connect = connect
+
+
+#: Of prctl: whether others of the same account may look into a process, attach to it, open what it has open, and have its core dumped.
+PR_SET_DUMPABLE = 4
+
+
+class _Hidden(object):
+    #: Whether this process is closed to others of its account.
+    now = False
+    #: Mitogen's functions that start children, put in place of ours once.
+    wrapped = False
+
+
+def hide():
+    """[target] Close this process to others of its account: what passes through a hop belongs to the user whom a task becomes.
+
+    The password for sudo, parameters and results of earlier tasks stay in its memory; plain Ansible has no process there between tasks.
+    /proc/self is closed to the process itself as well, so this is for an interpreter that runs no modules. Without ctypes, or another
+    system's prctl, it stays as it was. Root's processes are closed to others anyway.
+    """
+    if sys.platform.startswith("linux") and os.geteuid() != 0 and _set_dumpable(0):
+        _Hidden.now = True
+        if not _Hidden.wrapped:
+            _Hidden.wrapped = True
+            _start_children_without_proc()
+
+
+def show():
+    """[target] Undo `hide`: modules and the commands that they start need /proc/self."""
+    if _Hidden.now:
+        _Hidden.now = False
+        _set_dumpable(1)
+
+
+def _set_dumpable(value):
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, value, 0, 0, 0) == 0
+    except Exception:  # a Python without ctypes or with a broken one, a system that forbids what it needs
+        return False
+
+
+def _start_children_without_proc():
+    popen, acquire_tty = mitogen.parent.popen, mitogen.parent._acquire_controlling_tty
+
+    def popen_without_proc(**kwargs):
+        # Python 3 closes the others' descriptors by the list in /proc/self/fd; without it, on some, by trying all numbers to the limit.
+        # Its own are closed by exec, and sudo closes what is left.
+        if _Hidden.now and sys.version_info >= (3, 4):
+            kwargs["close_fds"] = False
+        return popen(**kwargs)
+
+    def acquire_tty_without_proc():
+        try:
+            acquire_tty()
+        except OSError:  # musl finds the name of a terminal in /proc/self/fd only; Linux needs no name
+            if not _Hidden.now:
+                raise
+            fcntl.ioctl(pty.STDERR_FILENO, termios.TIOCSCTTY)
+
+    mitogen.parent.popen, mitogen.parent._acquire_controlling_tty = popen_without_proc, acquire_tty_without_proc
 
 
 #: In a process with children: their processes by the number of their contexts, once they have hung up.
