@@ -139,6 +139,10 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
     def _low_level_execute_command(self, *args: Any, **kwargs: Any) -> Any:
         if self._mitogen_discovering_interpreter:
             self._mitogen_interpreter_candidates = _found.candidates(self._mitogen_interpreter_candidates)
+            if kwargs.get("in_data"):
+                # Upstream's question, which a Python reads from its standard input, imports from the directory in which that starts:
+                # the home of the login account, here also where the Python is root's.
+                kwargs["chdir"] = "/"
         kwargs.pop("process_result", None)  # from 2.21; for PowerShell, which Mitogen's targets do not run
         # ``script`` with ``chdir``: the directory comes from YAML and is of a class that a target cannot unpickle.
         if kwargs.get("chdir") is not None:

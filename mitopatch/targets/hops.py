@@ -1,19 +1,16 @@
 """[worker, target] What a process needs that starts interpreters: this worker, and those on targets through which others are reached.
 
 For `become` the interpreter of the login account starts one of the other user's: it is a hop, and runs no module. Of all that modules
-need it has the text, to hand on, and imports none of it, which is most of what an interpreter does when it starts. If a task comes
-that runs there after all, the interpreter arrives then.
+need it has the text, to hand on, and imports none of it, which is most of what an interpreter does when it starts. For a task that runs
+as the login account after all, the hop starts an interpreter beside it.
 
 Mitogen sends this file to targets, for every Python that they may have: no annotations here.
 """
 
-import fcntl
 import logging
 import os
-import pty
 import signal
 import sys
-import termios
 import time
 
 import mitogen.core
@@ -26,21 +23,19 @@ ONBOARD = "mitopatch.targets.onboard"
 def init_child(econtext, log_level, candidate_temp_dirs):
     """[target] Stands for ansible_mitogen.target.init_child; what that returns, and None in a hop.
 
-    The directories, None for a hop, come with numbers for the contexts that this one will start, or None if it has some. Mitogen would
-    ask for them, and wait for the answer.
+    The directories, None for a hop, come with numbers for the contexts that this one will start. Mitogen would ask for them, and wait
+    for the answer.
     """
     candidate_temp_dirs, numbers = candidate_temp_dirs
-    if numbers is not None:
-        mitogen.parent.upgrade_router(econtext)
-        econtext.router.id_allocator.it = iter(range(*numbers))
-        watch_children()
-        start_without_directory()
-        forget_passwords()
+    mitogen.parent.upgrade_router(econtext)
+    econtext.router.id_allocator.it = iter(range(*numbers))
+    watch_children()
+    start_without_directory()
+    forget_passwords()
     if candidate_temp_dirs is None:
         logging.getLogger("ansible_mitogen").setLevel(log_level)
         hide()
         return None
-    show()
     onboard = mitogen.core.import_module(ONBOARD)
     return onboard.init_child(log_level=log_level, candidate_temp_dirs=candidate_temp_dirs, econtext=econtext)
 
@@ -81,62 +76,22 @@ def forget_passwords():
 PR_SET_DUMPABLE = 4
 
 
-class _Hidden(object):
-    #: Whether this process is closed to others of its account.
-    now = False
-    #: Mitogen's functions that start children, put in place of ours once.
-    wrapped = False
-
-
 def hide():
     """[target] Close this process to others of its account: what passes through a hop belongs to the user whom a task becomes.
 
     The password for sudo, parameters and results of earlier tasks stay in its memory; plain Ansible has no process there between tasks.
-    /proc/self is closed to the process itself as well, so this is for an interpreter that runs no modules. Without ctypes, or another
-    system's prctl, it stays as it was. Root's processes are closed to others anyway.
+    Most of /proc/self is closed to the process itself as well (of what starting children needs nothing), so this is for an interpreter
+    that runs no modules. Children are open again once they are another program. Without ctypes, or on another system, it stays as it
+    was. Root's processes are closed to others anyway.
     """
-    if sys.platform.startswith("linux") and os.geteuid() != 0 and _set_dumpable(0):
-        _Hidden.now = True
-        if not _Hidden.wrapped:
-            _Hidden.wrapped = True
-            _start_children_without_proc()
-
-
-def show():
-    """[target] Undo `hide`: modules and the commands that they start need /proc/self."""
-    if _Hidden.now:
-        _Hidden.now = False
-        _set_dumpable(1)
-
-
-def _set_dumpable(value):
-    try:
-        import ctypes
-
-        return ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, value, 0, 0, 0) == 0
-    except Exception:  # a Python without ctypes or with a broken one, a system that forbids what it needs
-        return False
-
-
-def _start_children_without_proc():
-    popen, acquire_tty = mitogen.parent.popen, mitogen.parent._acquire_controlling_tty
-
-    def popen_without_proc(**kwargs):
-        # Python 3 closes the others' descriptors by the list in /proc/self/fd; without it, on some, by trying all numbers to the limit.
-        # Its own are closed by exec, and sudo closes what is left.
-        if _Hidden.now and sys.version_info >= (3, 4):
-            kwargs["close_fds"] = False
-        return popen(**kwargs)
-
-    def acquire_tty_without_proc():
+    if sys.platform.startswith("linux") and os.geteuid() != 0:
         try:
-            acquire_tty()
-        except OSError:  # musl finds the name of a terminal in /proc/self/fd only; Linux needs no name
-            if not _Hidden.now:
-                raise
-            fcntl.ioctl(pty.STDERR_FILENO, termios.TIOCSCTTY)
+            import ctypes
 
-    mitogen.parent.popen, mitogen.parent._acquire_controlling_tty = popen_without_proc, acquire_tty_without_proc
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        except Exception:
+            # A Python without ctypes or with a broken one, a system that forbids what it needs.
+            logging.getLogger("ansible_mitogen").debug("cannot be closed to others of the account", exc_info=True)
 
 
 #: In a process with children: their processes by the number of their contexts, once they have hung up.

@@ -110,24 +110,16 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
 
     @mitogen.service.expose(policy=mitogen.service.AllowParents())  # type: ignore[untyped-decorator,unused-ignore]
     def get(self, stack: Any) -> Any:
-        """See the base class; the last of these is where the task is."""
-        self._stack.left = len(stack)
-        response = super().get(stack=stack)
+        """See the base class; the last of these is where the task is, or, if that is a hop already, one that the hop starts beside it."""
+        response = self._get(stack)
         if response["context"] is None or response["init_child_result"] is not None:
             return response
-        context = response["context"]
-        with self._gate(f"arrival of {context.context_id}"):
-            if response["init_child_result"] is None:
-                try:
-                    response["init_child_result"] = context.call(
-                        hops.init_child,
-                        log_level=ansible_mitogen.services.LOG.getEffectiveLevel(),
-                        candidate_temp_dirs=(super()._get_candidate_temp_dirs(), None),
-                    )
-                except mitogen.core.ChannelError:
-                    text = self.router.tell(context.context_id) or self.disconnect_msg
-                    return {**response, "context": None, "method_name": stack[-1]["method"], "msg": text}
-        return response
+        # A hop stays closed to other processes of its account (`hops.hide`), which an interpreter that runs modules cannot be.
+        return self._get([*stack, {"method": "local", "kwargs": {"python_path": stack[-1]["kwargs"]["python_path"]}}])
+
+    def _get(self, stack: Any) -> Any:
+        self._stack.left = len(stack)
+        return super().get(stack=stack)
 
     def _gate(self, key: str) -> Any:
         with self._gates_lock:

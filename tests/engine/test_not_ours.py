@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testbed import strange
 from testbed.compare import assert_same
 
 from tests.engine.conftest import Local, LocalRun, series
@@ -18,15 +19,6 @@ pytest.importorskip("mitogen.parent", reason="Ansible is not installed, or Mitog
 
 from mitopatch.targets import core_source
 
-#: Not of the standard library, but looked for by modules and by Mitogen.
-OTHERS = ("ansible", "ansible_mitogen", "docker", "mitogen", "mitopatch", "selinux", "yaml", "sitecustomize_not", "StringIO", "cPickle")
-#: Says under whose interpreter it was imported, and is not what it pretends to be.
-STRANGE = """\
-import sys
-with open({marker!r}, "a") as stream:
-    stream.write("%s in %s %s\\n" % (__name__, sys.executable, sys.argv))
-raise ImportError("not ours")
-"""
 #: Where an interpreter looks for imports; the payload of AnsiballZ and what `site` adds for the user apart.
 MODULE = """\
 #!/usr/bin/python
@@ -61,20 +53,6 @@ PLAY = """\
     - forked: {}
       become: true
 """
-
-
-def names() -> list[str]:
-    """Return all names of the standard library that are files or directories, and others."""
-    library = Path(os.__file__).parent
-    inside = {path.name.partition(".")[0] for path in library.iterdir() if path.suffix == ".py" or path.is_dir()}
-    compiled = {path.name.partition(".")[0] for path in (library / "lib-dynload").iterdir()}
-    return sorted(name for name in {*inside, *compiled, *OTHERS} if name.isidentifier())
-
-
-def strange(marker: Path) -> dict[str, str]:
-    """Return files that pretend to be those modules, every other one as a package."""
-    text = STRANGE.format(marker=str(marker))
-    return {(f"{name}/__init__.py" if index % 2 else f"{name}.py"): text for index, name in enumerate(names())}
 
 
 def pythons() -> list[str]:
@@ -133,7 +111,7 @@ def test_nothing_beside_the_playbook_is_imported(local: Local, tmp_path: Path) -
     """On this machine, under become, in a fork of the interpreter, for the oldest and the newest Python of targets."""
     hosts = {f"h{number}": path for number, path in enumerate(pythons())}
     marker = tmp_path / "marker"
-    files = {**FILES, **strange(marker)}
+    files = {**FILES, **strange.files(marker)}
     plain, patched = local.both(files, inventory=inventory(hosts), config=CONFIG)
     check(patched, marker)
     assert_same(plain, patched)
@@ -147,7 +125,7 @@ def test_the_nets_hold_something(local: Local, tmp_path: Path, safeguard: str, v
     if command is None:
         pytest.skip(f"needs Python {version}")
     marker = tmp_path / "marker"
-    files = {**FILES, **strange(marker)}
+    files = {**FILES, **strange.files(marker)}
     run = local.run(files, inventory=inventory({"h1": command}), config=CONFIG, without=safeguard)
     assert marker.exists(), run.text
 

@@ -7,6 +7,9 @@ events.py     reads the event log of a run and removes what may differ between t
 compare.py    says in words where two runs differ.
 processes.py  finds the processes that a run started, also those that outlived it.
 delay.py      a TCP proxy that makes a host far away.
+stranger.py   a user of the servers who has a password.
+neighbour.py  what another process of an account can do to the account's processes.
+strange.py    files that pretend to be modules of Python's.
 typist.py     gives a run a terminal and types the answers to its prompts.
 plugins/      the callback that writes the event log (loaded by Ansible, not by the tests).
 """

@@ -32,6 +32,12 @@ def memory(pid: int, secrets: dict[str, bytes]) -> list[str]:
     return sorted(seen)
 
 
+def environment(pid: int) -> bool:
+    """Say whether a process has an environment; raises OSError if that is not readable."""
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        return bool(stream.read())
+
+
 def descriptors(pid: int) -> dict[str, str]:
     """Return what a process has open, those alone that can be opened from outside; raises OSError if that is not told."""
     opened = {}
@@ -76,7 +82,7 @@ def look(secrets: dict[str, bytes]) -> list[dict[str, Any]]:
                 "pid": pid,
                 "command": command,
                 "memory": attempt(memory, pid, secrets),
-                "environment": attempt(lambda pid=pid: bool(open(f"/proc/{pid}/environ", "rb").read())),
+                "environment": attempt(environment, pid),
                 "descriptors": attempt(descriptors, pid),
                 "attach": attach(pid),
             })  # fmt: skip

@@ -13,8 +13,8 @@ from pathlib import Path
 from .sshd import SshBed
 
 NAME = "stranger"
-PASSWORD = "open sesame"  # hides nothing
-HASH = "$6$mitopatch$6oasRIfOE/8YMHqg2GWsRBhvj.EYsiqhZtPgwchQu89Qmwgz7d19r1lBeNP3TGq3TunFGz0CchB4/Pf5XUzRA."
+PASSWORD = "treasure under the oak"  # hides nothing; no text of the standard library, in whose memory tests look for it
+HASH = "$6$mitopatch$VQsWNgKKsOMTdYNFD40x2odpkWm5lirQIZmGHf4QUmx/5MFeDukbZaPzzcz71LxNks6S0L1qN3ykif417SqUV1"
 UID = 54321
 #: Without a time in which the next question is spared; sudo's own notes go where they are forgotten.
 SUDOERS = f"""\
