@@ -2,7 +2,8 @@
 
 For `become` the interpreter of the login account starts one of the other user's: it is a hop, and runs no module. Of all that modules
 need it has the text, to hand on, and imports none of it, which is most of what an interpreter does when it starts. For a task that runs
-as the login account after all, the hop starts an interpreter beside it.
+as the login account after all, the hop starts an interpreter beside it. One that has run modules before it starts another user's is a
+hop from then on.
 
 Mitogen sends this file to targets, for every Python that they may have: no annotations here.
 """
@@ -31,7 +32,7 @@ def init_child(econtext, log_level, candidate_temp_dirs):
     econtext.router.id_allocator.it = iter(range(*numbers))
     watch_children()
     start_without_directory()
-    forget_passwords()
+    hand_on_unseen()
     if candidate_temp_dirs is None:
         logging.getLogger("ansible_mitogen").setLevel(log_level)
         hide()
@@ -58,14 +59,17 @@ def start_without_directory():
     mitogen.parent.Connection.get_python_argv = get_python_argv
 
 
-def forget_passwords():
-    """[target] Forget the password of a connection once that is made; Mitogen keeps it as long as the connection."""
+def hand_on_unseen():
+    """[target] Close this process before it starts an interpreter of another user, and forget the password that this takes."""
     upstream = mitogen.parent.Connection.connect
 
     def connect(self, context):
+        if not self.child_is_immediate_subprocess:  # but a program's that becomes somebody
+            hide()
         try:
             upstream(self, context)
         finally:
+            # Mitogen keeps it as long as the connection.
             if getattr(self.options, "password", None) is not None:
                 self.options.password = None
 

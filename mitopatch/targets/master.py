@@ -62,6 +62,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         self._ahead: Optional[bringup.Ahead] = None
         #: By connection: a target that was disconnected while nobody waited for it.
         self._untold: dict[str, trust.Peer] = {}
+        #: Contexts that have started those of other users, or tried.
+        self._hops: set[Any] = set()
         #: By thread: how many interpreters are still to be reached, beyond the one that is being connected.
         self._stack = threading.local()
 
@@ -88,6 +90,8 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
         if self._ahead is None:  # two would do no harm
             self._ahead = bringup.Ahead(self.router, self.ALWAYS_PRELOAD)
             self._ahead.start()
+        if via is not None and "mitopatch_beside" not in spec:
+            self._hops.add(via)
         try:
             return super()._connect(key, spec, via=via)
         except mitogen.core.ChannelError:
@@ -112,10 +116,12 @@ class ContextService(ansible_mitogen.services.ContextService):  # type: ignore[m
     def get(self, stack: Any) -> Any:
         """See the base class; the last of these is where the task is, or, if that is a hop already, one that the hop starts beside it."""
         response = self._get(stack)
-        if response["context"] is None or response["init_child_result"] is not None:
+        context = response["context"]
+        if context is None or (response["init_child_result"] is not None and context not in self._hops):
             return response
         # A hop stays closed to other processes of its account (`hops.hide`), which an interpreter that runs modules cannot be.
-        return self._get([*stack, {"method": "local", "kwargs": {"python_path": stack[-1]["kwargs"]["python_path"]}}])
+        beside = {"method": "local", "kwargs": {"python_path": stack[-1]["kwargs"]["python_path"]}, "mitopatch_beside": True}
+        return self._get([*stack, beside])
 
     def _get(self, stack: Any) -> Any:
         self._stack.left = len(stack)
