@@ -280,10 +280,6 @@ HOME = """\
       become: true
     - ansible.builtin.command: pwd
     - ansible.builtin.stat: {path: /}
-    - ansible.builtin.command: id -un
-      become: true
-      async: 30
-      poll: 1
 """
 
 
