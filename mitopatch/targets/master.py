@@ -27,7 +27,21 @@ import mitogen.master
 import mitogen.service
 from ansible_mitogen.utils import unsafe
 
-from mitopatch.targets import actions, bringup, core_source, discovery, hops, imports, logs, onboard, planner, served, terminals, trust, turns
+from mitopatch.targets import (
+    actions,
+    bringup,
+    core_source,
+    discovery,
+    hops,
+    imports,
+    logs,
+    onboard,
+    planner,
+    served,
+    terminals,
+    trust,
+    turns,
+)
 
 LOG = logging.getLogger(__name__)
 
