@@ -1,4 +1,7 @@
-"""[cli, maintenance] A release of ansible-core read from where it lies: a wheel, an sdist or a directory. None of it is imported."""
+"""[cli, maintenance] A release read from where it lies. None of it is imported.
+
+ansible-core's is a wheel, an sdist or a directory (`Archive`), Mitogen's a wheel or an sdist (`MitogenArchive`).
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,17 @@ from mitopatch.fingerprint import SourceFile
 #: What reading a damaged archive raises; RuntimeError is zipfile's for an encrypted member.
 DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, UnicodeError)
 _PYTHON = re.compile(r"^Classifier: Programming Language :: Python :: (3\.\d+)$", re.MULTILINE)
-# Modules of the targets are no part of the controller: half of a release that nobody needs to read.
-_SOURCE = re.compile(r"ansible/(?!modules/).*\.py")
+# Where an sdist has the packages: ansible-core's below lib, Mitogen's beside setup.py. Not the copies that tests have further down.
+_SDIST = re.compile(r"(?:[^/]+/lib/(?=ansible/)|[^/]+/(?=(?:ansible_)?mitogen/))")
 _METADATA = re.compile(r"(?:[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO)")
 
 
 class Archive:
     """[cli, maintenance] One release: its number, the Pythons it names, its modules by dotted name."""
+
+    # Modules of the targets are no part of the controller: half of a release that nobody needs to read.
+    _source = re.compile(r"ansible/(?!modules/).*\.py")
+    _release = "ansible/release.py"
 
     def __init__(self, path: str) -> None:
         """Raises NotApplied (MP150 no release there, MP151 damaged)."""
@@ -33,16 +40,19 @@ class Archive:
         metadata = ""
         try:
             for name, read in _members(path):
-                if _SOURCE.fullmatch(name):
+                if self._source.fullmatch(name):
                     self._sources[name] = read()
                 elif _METADATA.fullmatch(name):
                     metadata = read().decode("utf-8")
-            self.release = release.written(self._sources.get("ansible/release.py", b""))
+            self.release = self._written(self._sources.get(self._release, b""))
         except DAMAGE as error:
             raise NotApplied(Reason("MP151", file=path, problem=f"{type(error).__name__}: {error}")) from error
         if not self.release:
             raise NotApplied(Reason("MP150", found=path))
         self.pythons: tuple[str, ...] = tuple(_PYTHON.findall(metadata))
+
+    def _written(self, source: bytes) -> str:
+        return release.written(source)
 
     def _name(self, module: str) -> Optional[str]:
         stem = module.replace(".", "/")
@@ -60,6 +70,16 @@ class Archive:
     def package(self, name: str) -> str:
         """[cli, maintenance] What a relative import in this module starts from: a package itself, else the package it is in."""
         return name if (self._name(name) or "").endswith("/__init__.py") else name.rpartition(".")[0]
+
+
+class MitogenArchive(Archive):
+    """[maintenance] A release of Mitogen: its two packages."""
+
+    _source = re.compile(r"(?:ansible_)?mitogen/.*\.py")
+    _release = "mitogen/__init__.py"
+
+    def _written(self, source: bytes) -> str:
+        return release.numbers(source)
 
 
 def _members(path: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -82,8 +102,7 @@ def _of_sdist(path: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for member in sdist:
             file = sdist.extractfile(member) if member.isfile() else None
             if file is not None:
-                _top, _, name = member.name.partition("/lib/")
-                yield (name if name.startswith("ansible/") and "/" not in _top else member.name), file.read
+                yield _SDIST.sub("", member.name, count=1) if _SDIST.match(member.name) else member.name, file.read
 
 
 def _of_directory(path: str) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -177,10 +177,13 @@ def _try_bundle() -> Optional[Reason]:
 
     try:
         opened = open_ledger()
+        unknown = mitogen_refusal()
     except NotApplied as refused:
         return refused.reason
     if opened.notice is not None:
         say(opened.notice)
+    if unknown is not None:
+        return unknown
     ledger.make_current(opened.ledger)
     reason = opened.ledger.apply()
     if reason is not None:
@@ -189,6 +192,16 @@ def _try_bundle() -> Optional[Reason]:
         for entry in opened.ledger.entries:
             sys.stderr.write(entry.traceback)
     return reason
+
+
+def mitogen_refusal() -> Optional[Reason]:
+    """[controller] Return why the installed Mitogen will not do, None if all that mitopatch rests on is known. Raises NotApplied (MP107).
+
+    Before the bundle is put in force, and so before any fork: a worker, and what it sends to targets, is Mitogen's code.
+    """
+    from mitopatch import mitogen_release
+
+    return mitogen_release.refusal()
 
 
 class Opened(NamedTuple):

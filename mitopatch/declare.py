@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mitopatch.diffs import Patch
     from mitopatch.lookup import Found
 
+#: What became of a symbol from one release to another, in a word.
+SAME, BODY, PARAMETERS, GONE = "same", "body changed", "parameters changed", "gone"
+
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 

@@ -63,12 +63,22 @@ TEXTS: dict[str, str] = {
     "MP151": "{file} cannot be read ({problem}): nothing was checked. Download it anew.",
     "MP152": "the source of ansible-core {found} is not for this Python ({problem}): nothing was checked. "
     "Use a Python which that release supports.",
-    "MP153": "ansible-core {found} could not be downloaded ({problem}): nothing was checked. "
+    "MP153": "{package} {found} could not be downloaded ({problem}): nothing was checked. "
     "Give the path of its wheel, its sdist or a directory instead.",
     "MP154": "the declarations for ansible-core {series} can be read only where some ansible-core and mitogen are installed ({problem}): "
     "nothing was checked. Install any ansible-core beside mitopatch.",
-    "MP155": "pip is not installed for {python}, so ansible-core {found} cannot be downloaded: nothing was checked. "
+    "MP155": "pip is not installed for {python}, so {package} {found} cannot be downloaded: nothing was checked. "
     "Install pip, or give the path of its wheel, its sdist or a directory.",
+    # 16x: Mitogen as it is installed
+    "MP160": "{target} of mitogen {found_release} has an unknown body (found {found}, known {known}): {outcome}. "
+    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "MP161": "{target} of mitogen {found_release} takes ({found}), mitopatch expects {wanted}: {outcome}. "
+    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "MP162": "{target} does not exist in mitogen {found_release} ({problem}): {outcome}. "
+    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "MP163": "mitogen cannot be checked ({problem}): {outcome}. Install it as files that hold its source: pip install mitogen.",
+    "MP164": "{count} copies of mitogen can be imported here: {used} counts, because it comes first; {hidden} is hidden behind it. "
+    "If that is not what you want, uninstall one or mend PYTHONPATH.",
     "MP201": "worker {index} (pid {pid}) {how} with {count} task(s) in flight ({hosts}): these hosts are reported unreachable, "
     "the worker is started anew, and the run goes on. If it happens again, MITOPATCH=off runs plain Ansible.",
     "MP202": "no worker can be started ({problem}): tasks run in processes of their own, as in plain Ansible. "

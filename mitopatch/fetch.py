@@ -1,4 +1,4 @@
-"""[cli, maintenance] Getting a release of ansible-core from the package index by pip: nothing is installed, nothing of it runs.
+"""[cli, maintenance] Getting a release of ansible-core, or of Mitogen, from the package index by pip: nothing is installed, nothing of it runs.
 
 2.11 and 2.12 have no wheels, and pip asks the build backend of an sdist for its metadata, which would run the sdist's setup.py.
 So pip meets a backend of ours under the name setuptools, which hands over the metadata that lies in the sdist.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,23 +48,24 @@ def cache() -> str:
     return folder
 
 
-def fetch(wanted: str, folder: Optional[str] = None) -> str:
+def fetch(wanted: str, folder: Optional[str] = None, package: str = "ansible-core") -> str:
     """[cli, maintenance] The path of a release's wheel or sdist in ``folder`` (`cache` if none is given), downloaded if need be.
 
     What lies there is whole: a download is moved in when it is complete. Raises NotApplied (MP153, MP155).
     """
     try:
         folder = folder or cache()
-        names = (f"ansible_core-{wanted}-py3-none-any.whl", f"ansible_core-{wanted}.tar.gz", f"ansible-core-{wanted}.tar.gz")
-        cached = next((path for path in (os.path.join(folder, name) for name in names) if os.path.exists(path)), None)
-        return cached or _download(wanted, folder)
+        # A wheel or an sdist; an older sdist has a hyphen in its name.
+        name = re.compile(rf"{package.replace('-', '[-_]')}-{re.escape(wanted)}(?:-[^-]+-none-any\.whl|\.tar\.gz)")
+        cached = sorted(found for found in (os.listdir(folder) if os.path.isdir(folder) else ()) if name.fullmatch(found))
+        return os.path.join(folder, cached[0]) if cached else _download(wanted, folder, package)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotApplied(Reason("MP153", found=wanted, problem=f"{type(error).__name__}: {error}")) from error
+        raise NotApplied(Reason("MP153", package=package, found=wanted, problem=f"{type(error).__name__}: {error}")) from error
 
 
-def _download(wanted: str, folder: str) -> str:
+def _download(wanted: str, folder: str, package: str) -> str:
     if importlib.util.find_spec("pip") is None:
-        raise NotApplied(Reason("MP155", found=wanted, python=sys.executable))
+        raise NotApplied(Reason("MP155", package=package, found=wanted, python=sys.executable))
     os.makedirs(folder, exist_ok=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as scratch:
@@ -76,7 +78,7 @@ def _download(wanted: str, folder: str) -> str:
         done = subprocess.run(  # noqa: S603 - the release is a number, nothing goes through a shell
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"),
-                *("--ignore-requires-python", "--use-pep517", "--no-build-isolation", "--dest", target, f"ansible-core=={wanted}"),
+                *("--ignore-requires-python", "--use-pep517", "--no-build-isolation", "--dest", target, f"{package}=={wanted}"),
             ],
             env={**os.environ, "PYTHONPATH": path},
             check=False,
@@ -87,7 +89,7 @@ def _download(wanted: str, folder: str) -> str:
         )
         found = os.listdir(target) if os.path.isdir(target) else []
         if done.returncode or len(found) != 1:
-            raise NotApplied(Reason("MP153", found=wanted, problem=_complaint(done.stderr)))
+            raise NotApplied(Reason("MP153", package=package, found=wanted, problem=_complaint(done.stderr)))
         whole = os.path.join(folder, found[0])
         os.replace(os.path.join(target, found[0]), whole)
         return whole

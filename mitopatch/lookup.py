@@ -2,7 +2,8 @@
 imports or assigns, and what a class inherits.
 
 The static counterpart of ``declare.Site``. Where a name is bound twice in one scope, the last binding counts; of ``if`` and
-``else`` the first branch, of ``try`` the tried one. Classes outside of ansible-core cannot be looked into.
+``else`` the first branch, of ``try`` the tried one. Classes outside of the release cannot be looked into. The release is
+ansible-core's in an archive (`archive.Archive`), or Mitogen's (`mitogen_release.Installed`).
 """
 
 from __future__ import annotations
@@ -10,14 +11,26 @@ from __future__ import annotations
 import ast
 import tokenize
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Protocol, Union
 
 from mitopatch import fingerprint
-from mitopatch.archive import Archive
 from mitopatch.errors import NotApplied, Reason
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Node = Union[ast.stmt, ast.alias]
+
+
+class Sources(Protocol):
+    """[any process] The modules of one release, which are only read."""
+
+    #: The number of the release, for texts.
+    release: str
+
+    def module(self, name: str) -> Optional[fingerprint.SourceFile]:
+        """Return a module's file by its dotted name, None if the release does not have it."""
+
+    def package(self, name: str) -> str:
+        """Return what a relative import in this module starts from: a package itself, else the package it is in."""
 
 
 class Found(NamedTuple):
@@ -40,7 +53,7 @@ class _Place(NamedTuple):
 class Lookup:
     """[cli, maintenance] The names of one release."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Sources) -> None:
         self.archive = archive
         self._scopes: dict[tuple[str, str], dict[str, _Place]] = {}
         self._following: list[_Place] = []
@@ -56,6 +69,13 @@ class Lookup:
         except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise NotApplied(Reason("MP152", found=self.archive.release, problem=problem)) from error
+
+    def defined(self, module: str, name: str) -> str:
+        """[maintenance] Return ``module:Symbol`` of the place where a symbol is defined. Raises LookupError."""
+        place = self._module(module)
+        for part in name.split("."):
+            place = self._member(place, part)
+        return f"{place.module}:{place.name}" if not place.outside else f"outside:{place.outside}"
 
     def _module(self, name: str) -> _Place:
         if self.archive.module(name) is None:
@@ -94,7 +114,7 @@ class Lookup:
                 found = self._scope(base).get(name)
                 if found is not None:
                     return self._followed(found)
-            beyond = f", and {', '.join(outside)} is not part of ansible-core" if outside else ""
+            beyond = f", and {', '.join(outside)} is not part of this release" if outside else ""
             raise LookupError(f"no {name} in {place.module}:{place.name} and its base classes{beyond}")
         raise LookupError(f"{place.module}:{place.name} has no {name}")
 

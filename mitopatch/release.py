@@ -79,6 +79,17 @@ def written(source: bytes) -> str:
     return found
 
 
+def numbers(source: Union[str, bytes]) -> str:
+    """[any process] Return the numbers that a mitogen/__init__.py binds to ``__version__``, with dots between; '' if there are none."""
+    try:
+        for line in ast.parse(source).body:
+            if isinstance(line, ast.Assign) and [getattr(target, "id", "") for target in line.targets] == ["__version__"]:
+                return ".".join(map(str, ast.literal_eval(line.value)))
+    except (SyntaxError, ValueError, TypeError):
+        pass
+    return ""
+
+
 def installed(folders: Optional[Sequence[str]] = None) -> Union[str, Reason]:
     """[any process] What the ansible-core that an import would give calls itself, or the reason there is none.
 

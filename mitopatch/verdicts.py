@@ -10,12 +10,11 @@ from types import FunctionType
 from typing import Any, NamedTuple, Optional
 
 from mitopatch import fingerprint, ledger
-from mitopatch.declare import Bundle, Declaration
+from mitopatch.declare import BODY, GONE, PARAMETERS, SAME, Bundle, Declaration
 from mitopatch.errors import Reason
 from mitopatch.lookup import Found, Lookup
 from mitopatch.versions import aliases
 
-SAME, BODY, PARAMETERS, GONE = "same", "body changed", "parameters changed", "gone"
 ASIDE = "mitopatch steps aside for this release"
 
 

@@ -142,7 +142,7 @@ def test_values(lookup: Lookup) -> None:
     [
         ("ansible.nothing", "A", "no module ansible.nothing"),
         (STRATEGY, "Nothing", "Nothing"),
-        (STRATEGY, "Strategy.nothing", "from multiprocessing import Process is not part of ansible-core"),
+        (STRATEGY, "Strategy.nothing", "from multiprocessing import Process is not part of this release"),
         (STRATEGY, "Strategy.run.nothing", "Strategy.run has no nothing"),
     ],
 )

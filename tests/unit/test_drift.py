@@ -122,7 +122,7 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_release_that_cannot_be_had(series: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(name: str, folder: str) -> Any:
-        raise NotApplied(Reason("MP153", found=name, problem="no"))
+        raise NotApplied(Reason("MP153", package="ansible-core", found=name, problem="no"))
 
     monkeypatch.setattr(drift.fetch, "fetch", refuse)
     assert drift.main(["2.16"]) == 2
