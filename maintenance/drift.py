@@ -26,7 +26,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -151,7 +151,7 @@ def read_mitogen() -> Table:
 
 
 def where(lookup: Lookup, key: str) -> str:
-    """[maintenance] The key of the place that defines a symbol; '' if it is gone. A name that a module imports from elsewhere is its own."""
+    """[maintenance] The key of the place that defines a symbol, '' if it is gone; what comes from outside of the release is its own."""
     try:
         place = lookup.defined(*key.split(":"))
     except LookupError:
@@ -178,7 +178,7 @@ def values(
     for lookup in opened_releases:
         name = lookup.archive.release
         lookups.append(lookup)
-        pythons.append((name, ", ".join(lookup.archive.pythons)))
+        pythons.append((name, ", ".join(cast(Archive, lookup.archive).pythons)))
         for key in keys:
             symbol = looked_up(lookup, key)
             parameters = None if symbol is None or symbol.parameters is None else ", ".join(symbol.parameters)

@@ -63,13 +63,13 @@ class Uses:
     def _one(self, node: ast.AST, names: Names) -> None:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in (part for target in targets for part in _parts(target)):
+            for target in (part for whole in targets for part in _parts(whole)):
                 if isinstance(target, ast.Attribute):
                     self._assign(_dotted(target, names))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
             dotted = _dotted(node.args[0], names)
             if dotted and isinstance(node.args[1], ast.Constant):
-                self._assign(f"{dotted}.{node.args[1].value}")
+                self._assign(f"{dotted}.{node.args[1].value!s}")
             elif dotted:
                 self.unclear.add(node.lineno)
         elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
@@ -82,7 +82,7 @@ class Uses:
 
     def _loop(self, node: ast.For, names: Names) -> None:
         """``for name in ("a", "b"): setattr(mitogen.x, name, ...)`` sets these two."""
-        words = [item.value for item in getattr(node.iter, "elts", ()) if isinstance(item, ast.Constant)]
+        words = [item.value for item in getattr(node.iter, "elts", ()) if isinstance(item, ast.Constant) and isinstance(item.value, str)]
         for call in ast.walk(node):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "setattr" and words:
                 dotted = _dotted(call.args[0], names)

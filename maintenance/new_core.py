@@ -28,6 +28,7 @@ from packaging.version import Version
 from maintenance import drift
 from mitopatch import diffs, fetch, select, verdicts, versions
 from mitopatch.archive import Archive
+from mitopatch.declare import BODY, GONE, PARAMETERS
 from mitopatch.errors import NotApplied
 
 ROOT = Path(__file__).parent.parent
@@ -96,12 +97,12 @@ class Change(NamedTuple):
     @property
     def breaks(self) -> bool:
         """[maintenance] Does mitopatch step aside because of it, whatever the table of fingerprints says?"""
-        return self.declared and self.word in (verdicts.PARAMETERS, verdicts.GONE)
+        return self.declared and self.word in (PARAMETERS, GONE)
 
     @property
     def line(self) -> str:
         """[maintenance] As it is printed."""
-        return f"  {self.word:20}{self.key}" + ("  (the bundle relies on this body)" if self.gated and self.word == verdicts.BODY else "")
+        return f"  {self.word:20}{self.key}" + ("  (the bundle relies on this body)" if self.gated and self.word == BODY else "")
 
 
 class Refused(Exception):
@@ -162,7 +163,7 @@ def told(found: Sequence[Change], made: Plan) -> Iterator[str]:
     yield f"{made.base.series} to {made.row.series}: " + ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     for change in found:
         # A wrap does not mind another body; what no declaration names was put on the list because bundles lean on it.
-        if change.breaks or (change.word == verdicts.BODY and (change.gated or not change.declared)):
+        if change.breaks or (change.word == BODY and (change.gated or not change.declared)):
             yield change.line
     if any(change.breaks for change in found):
         yield (

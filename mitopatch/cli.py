@@ -29,7 +29,8 @@ def _show(series: str, diff: bool, wanted: Optional[str]) -> int:
         row = show.row_of(series)
         bundle = select.bundle_of(row)
         archive = None if not (diff or wanted) else verify.opened(wanted) if wanted else show.installed()
-        lines = list(show.differences(row, bundle, archive) if archive is not None else show.declarations(row, bundle))
+        listed = (*show.declarations(row, bundle), *show.mitogen()) if archive is None else show.differences(row, bundle, archive)
+        lines = list(listed)
     except NotApplied as refused:
         refused.reason.facts["outcome"] = "there is nothing to show"
         print(refused.reason.text, file=sys.stderr)
@@ -56,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--release", metavar="RELEASE", help="the same in the text of another one: see verify")
     check = commands.add_parser(
         "verify",
-        help="check every declaration against an ansible-core; exit code 1 if mitopatch would step aside, 2 if that cannot be told",
+        help="check every declaration against an ansible-core, and mitogen's functions; exit code 1 if mitopatch would step aside, "
+        "2 if that cannot be told",
     )
     check.add_argument(
         "--release",

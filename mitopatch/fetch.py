@@ -1,4 +1,4 @@
-"""[cli, maintenance] Getting a release of ansible-core, or of Mitogen, from the package index by pip: nothing is installed, nothing of it runs.
+"""[cli, maintenance] Getting a release of ansible-core or Mitogen from the package index by pip: nothing is installed, none of it runs.
 
 2.11 and 2.12 have no wheels, and pip asks the build backend of an sdist for its metadata, which would run the sdist's setup.py.
 So pip meets a backend of ours under the name setuptools, which hands over the metadata that lies in the sdist.

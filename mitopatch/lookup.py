@@ -23,8 +23,9 @@ _Node = Union[ast.stmt, ast.alias]
 class Sources(Protocol):
     """[any process] The modules of one release, which are only read."""
 
-    #: The number of the release, for texts.
-    release: str
+    @property
+    def release(self) -> str:
+        """Return the number of the release, for texts."""
 
     def module(self, name: str) -> Optional[fingerprint.SourceFile]:
         """Return a module's file by its dotted name, None if the release does not have it."""

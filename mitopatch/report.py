@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Optional
 
-from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, release, select, settings, versions
+from mitopatch import __version__, autoload, bootstrap, fingerprint, hook, ledger, mitogen_release, release, select, settings, versions
 from mitopatch.declare import Edit, Relies, Replace
 from mitopatch.errors import STOPPED, NotApplied, Reason
 from mitopatch.versions import probe
@@ -26,6 +26,8 @@ class Findings:
         self.reason: Optional[Reason] = None
         self.states: list[tuple[ledger.Entry, str]] = []
         self.setting = bootstrap.Setting(None, "")
+        #: Every function of Mitogen that the bundle rests on, and what became of it; empty if there is no Mitogen.
+        self.mitogen: list[mitogen_release.Verdict] = []
         # Before anything of Ansible's is imported: what an import would give, and what it hides.
         self.notes = list(places())
         if isinstance(self.release, Reason):
@@ -42,20 +44,34 @@ class Findings:
             self.reason = refused.reason
             return
         self.release = self.opened.release
-        book = self.opened.ledger
         try:
-            self.reason = book.apply()
+            self.mitogen = mitogen_release.every()
+        except NotApplied as refused:
+            self.reason = refused.reason
+        # A run looks at Mitogen first. Here the bundle is tried all the same, for what there is to say of it.
+        self.reason = self.reason or next((function.reason for function in self.mitogen if function.reason), None)
+        tried = self._try(self.opened)
+        self.reason = self.reason or tried
+
+    def _try(self, opened: bootstrap.Opened) -> Optional[Reason]:
+        """Apply the bundle in this process and take it back: why that was not possible, or None."""
+        book = opened.ledger
+        try:
+            reason = book.apply()
         except SystemExit as error:
             # Ansible's own way to say that it cannot start (locale, Python).
-            self.reason = _broken(error)
-        if self.reason is not None:
-            self.reason.facts["found_release"] = self.opened.release
+            reason = _broken(error)
+        if reason is not None:
+            reason.facts["found_release"] = opened.release
         self.states = [(entry, entry.state) for entry in book.entries]
-        self.reason = self.reason or book.undo()
+        return reason or book.undo()
 
 
 def places() -> Iterator[Reason]:
-    """[cli] What makes it doubtful which ansible-core runs here: copies that hide one another, files and metadata that disagree."""
+    """[cli] What makes it doubtful which code runs here: copies that hide one another, files and metadata that disagree."""
+    mitogens = mitogen_release.copies()
+    if len(mitogens) > 1:
+        yield Reason("MP164", count=len(mitogens), used=mitogens[0], hidden=", ".join(mitogens[1:]))
     found = release.copies()
     if not found:
         return
@@ -115,6 +131,7 @@ def status(found: Findings, hooked: bool) -> Iterator[str]:
     yield f"python         {platform.python_version()} ({sys.executable})"
     yield f"ansible-core   {shown}" + _distance(found)
     yield "bundle         " + (f"{found.opened.ledger.bundle.series} ({_in_force(found)})" if found.opened else "none")
+    yield f"mitogen        {_known(found)}"
     yield f"start hook     {'installed (mitopatch.pth)' if hooked else 'not installed'}"
     yield f"workers        {workers()}"
     yield f"active here    {verdict(found, hooked)}"
@@ -129,6 +146,10 @@ def status(found: Findings, hooked: bool) -> Iterator[str]:
         for entry, state in found.states:
             reason = f"  {entry.reason.text}" if entry.reason is not None else ""
             yield f"  {state:8} {entry.declaration.kind:9} {entry.declaration.key:{width}}{reason}"
+    if found.mitogen:
+        yield ""
+        yield "functions of mitogen that all bundles rest on (read, not imported; 'mitopatch show' says why):"
+        yield from (f"  {function.line}" for function in found.mitogen)
 
 
 def _distance(found: Findings) -> str:
@@ -139,6 +160,14 @@ def _distance(found: Findings) -> str:
             outside = select.beyond_tested(row, found.release)
             return f" ({'outside the' if outside else 'within the'} tested range {row.oldest} to {row.newest})"
     return ""
+
+
+def _known(found: Findings) -> str:
+    if not found.mitogen:
+        return "not looked at"
+    installed = mitogen_release.Installed()
+    good = sum(function.reason is None for function in found.mitogen)
+    return f"{installed.release or 'no version'} in {installed.folder} ({good} of {len(found.mitogen)} functions as known)"
 
 
 def _in_force(found: Findings) -> str:
@@ -160,6 +189,8 @@ def doctor(found: Findings, hooked: bool) -> Iterator[str]:
         if isinstance(entry.declaration, (Edit, Relies, Replace)) and entry.site is not None:
             value = fingerprint.of_object(entry.site.value) or "none"
             yield f"fingerprint    {value}  {entry.declaration.key}"
+    for module, digest in mitogen_release.unpublished() if found.mitogen else ():
+        yield f"mitogen file   {digest}  {module}, which is not as published"
     for entry, _state in found.states:
         if entry.traceback:
             yield ""

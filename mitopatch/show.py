@@ -1,4 +1,4 @@
-"""[cli] What `mitopatch show` prints: the declarations of one series, and the lines that its source patches change."""
+"""[cli] What `mitopatch show` prints: the declarations of one series, what of Mitogen all rest on, and the lines of source patches."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import tokenize
 from collections.abc import Iterator
 from typing import Optional
 
-from mitopatch import body, release, versions
+from mitopatch import body, declare, mitogen_release, release, versions
 from mitopatch.archive import Archive
 from mitopatch.declare import Bundle, Edit
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.fingerprint import SourceFile
+from mitopatch.targets import relied_on
 
 
 def row_of(series: str) -> versions.Row:
@@ -34,6 +35,21 @@ def declarations(row: versions.Row, bundle: Bundle) -> Iterator[str]:
             yield f"  patch     {declaration.patch.name}, with the lines for {len(declaration.patch.fingerprints)} bodies of all series"
         for label, text in (("why", declaration.why), ("upstream", declaration.upstream), ("undo when", declaration.undo_when)):
             yield textwrap.fill(text, 120, initial_indent=f"  {label:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
+
+
+def mitogen() -> Iterator[str]:
+    """[cli] The lines of `mitopatch show SERIES` on Mitogen, which all bundles rest on: what became of each function is of the one here."""
+    release_here = mitogen_release.Installed().release
+    state = {verdict.item.key: verdict.word for verdict in mitogen_release.every()}
+    yield ""
+    yield f"mitogen {release_here or '(not installed)'}: all bundles rest on {len(relied_on.RELIED_ON)} functions, classes and values of it"
+    yield "body: its text must be that of a published release that was looked at; call: its parameters must be"
+    for item in relied_on.RELIED_ON:
+        yield ""
+        yield f"{item.checked:10}{item.key}"
+        yield f"  {'why':10}{item.why}"
+        yield f"  {'runs in':10}{item.process}"
+        yield f"  {'here':10}{state.get(item.key, declare.GONE)}"
 
 
 def installed() -> Archive:
