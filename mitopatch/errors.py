@@ -71,11 +71,11 @@ TEXTS: dict[str, str] = {
     "Install pip, or give the path of its wheel, its sdist or a directory.",
     # 16x: Mitogen as it is installed
     "MP160": "{target} of mitogen {found_release} has an unknown body (found {found}, known {known}): {outcome}. "
-    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "Upgrade mitopatch, or install a mitogen as published ({releases}); 'mitopatch doctor' prints a report.",
     "MP161": "{target} of mitogen {found_release} takes ({found}), mitopatch expects {wanted}: {outcome}. "
-    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "Upgrade mitopatch, or install a mitogen as published ({releases}); 'mitopatch doctor' prints a report.",
     "MP162": "{target} does not exist in mitogen {found_release} ({problem}): {outcome}. "
-    "Upgrade mitopatch, or install mitogen {releases}; 'mitopatch doctor' prints a report.",
+    "Upgrade mitopatch, or install a mitogen as published ({releases}); 'mitopatch doctor' prints a report.",
     "MP163": "mitogen cannot be checked ({problem}): {outcome}. Install it as files that hold its source: pip install mitogen.",
     "MP164": "{count} copies of mitogen can be imported here: {used} counts, because it comes first; {hidden} is hidden behind it. "
     "If that is not what you want, uninstall one or mend PYTHONPATH.",

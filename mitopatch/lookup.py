@@ -9,6 +9,7 @@ ansible-core's in an archive (`archive.Archive`), or Mitogen's (`mitogen_release
 from __future__ import annotations
 
 import ast
+import contextlib
 import tokenize
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional, Protocol, Union
@@ -62,21 +63,29 @@ class Lookup:
     def find(self, module: str, name: str) -> Found:
         """[cli, maintenance] The symbol. Raises LookupError that names the part which is not there, NotApplied (MP152) if the source
         is not for this Python."""
+        with self._readable():
+            return self._found(self._place(module, name))
+
+    def defined(self, module: str, name: str) -> str:
+        """[controller, maintenance] Return ``module:Symbol`` of the place that defines a symbol, ``outside:...`` if that is no module of
+        the release. Raises as `find`."""
+        with self._readable():
+            place = self._place(module, name)
+            return f"outside:{place.outside}" if place.outside else f"{place.module}:{place.name}"
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
-            place = self._module(module)
-            for part in name.split("."):
-                place = self._member(place, part)
-            return self._found(place)
-        except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
+            yield
+        except (SyntaxError, ValueError, RecursionError, tokenize.TokenError) as error:  # ValueError: encodings; null bytes before 3.12
             problem = f"{type(error).__name__}: {error}"
             raise NotApplied(Reason("MP152", found=self.archive.release, problem=problem)) from error
 
-    def defined(self, module: str, name: str) -> str:
-        """[maintenance] Return ``module:Symbol`` of the place where a symbol is defined. Raises LookupError."""
+    def _place(self, module: str, name: str) -> _Place:
         place = self._module(module)
         for part in name.split("."):
             place = self._member(place, part)
-        return f"{place.module}:{place.name}" if not place.outside else f"outside:{place.outside}"
+        return place
 
     def _module(self, name: str) -> _Place:
         if self.archive.module(name) is None:

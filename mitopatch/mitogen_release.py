@@ -178,7 +178,7 @@ def verdicts(table: Optional[Table] = None, items: Iterable[ReliedOn] = relied_o
             # A file that is known does not vouch for a function that is not in the table.
             unsure = [item for item in members if not published or item.key not in table.symbols]
             symbols = _symbols(file, unsure, installed) if unsure else {}
-        except (NotApplied, OSError, ValueError, RecursionError) as error:  # no text, or none that this Python can read
+        except (NotApplied, OSError, UnicodeError) as error:  # no text, or none that this Python can read
             yield from (Verdict(item, UNREADABLE, _unreadable(error)) for item in members)
             continue
         for item in members:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mitopatch import versions
+from mitopatch import mitogen_release, versions
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [
@@ -71,6 +71,7 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
     assert "mitopatch/_patches/README.md" in patches
     assert {name for name in found if name.startswith("mitopatch/_patches/")} == patches
     assert {f"mitopatch/versions/fingerprints/{row.series}.json" for row in versions.SUPPORTED} <= found
+    assert f"mitopatch/versions/fingerprints/{mitogen_release.TABLE}" in found
     assert "mitopatch/demo_files/site.yml" in found
     assert {name.partition("/")[0] for name in found} == {"mitopatch", "mitopatch.pth", "mitopatch_autoload.py"}
     with zipfile.ZipFile(wheel) as archive:

@@ -37,6 +37,7 @@ LAYERS = {
     "hook": 2,
     "verdicts": 2,
     "select": 3,
+    "mitogen_release": 3,
     "bootstrap": 4,
     "versions.aliases": 2,
     "versions.probe": 2,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
-from mitopatch import select, versions
+from mitopatch import mitogen_release, select, versions
 from mitopatch.fingerprint import Known
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,7 +35,16 @@ def table(row: versions.Row) -> dict[str, Any]:
 
 
 def test_one_table_a_series() -> None:
-    assert set(os.listdir(select.FINGERPRINTS)) == {f"{row.series}.json" for row in versions.SUPPORTED}
+    assert set(os.listdir(select.FINGERPRINTS)) == {f"{row.series}.json" for row in versions.SUPPORTED} | {mitogen_release.TABLE}
+
+
+def test_mitogens_table_begins_with_the_oldest_that_is_accepted() -> None:
+    """Each series of ansible-core wants the same; the name of the table and the reader of its spans are for one series of Mitogen."""
+    with open(os.path.join(select.FINGERPRINTS, mitogen_release.TABLE), encoding="utf-8") as file:
+        releases = list(expanded(json.load(file)["releases"]))
+    assert {row.mitogen for row in versions.SUPPORTED} == {versions.MITOGEN}
+    assert f">={releases[0]},<0.4" == versions.MITOGEN
+    assert all(release in SpecifierSet(versions.MITOGEN) for release in releases)
 
 
 @ROWS
