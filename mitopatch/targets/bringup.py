@@ -42,8 +42,18 @@ class _Sources:
         return getattr(inspect, name)
 
 
+class Command(list[str]):
+    """A command of which `popen` tells Popen more than Mitogen does."""
+
+    def __init__(self, words: Iterable[str], more: dict[str, Any]) -> None:
+        super().__init__(words)
+        self.more = more
+
+
 def popen(**kwargs: Any) -> Any:
     """Stands for mitogen.parent.popen: without the function in the child where it would do nothing."""
+    if isinstance(kwargs["args"], Command):
+        kwargs.update(kwargs["args"].more)
     if mitogen.parent._preexec_hook or kwargs.get("preexec_fn"):
         return _popen(**kwargs)
     return subprocess.Popen(**kwargs)

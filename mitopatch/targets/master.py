@@ -38,6 +38,7 @@ from mitopatch.targets import (
     onboard,
     planner,
     served,
+    ssh_words,
     terminals,
     trust,
     turns,
@@ -251,7 +252,6 @@ class Master:
         self,
         connection: Any,
         modules: planner.Modules,
-        on_connecting: Callable[[Any], None],
         on_connect: Callable[[], None],
         on_failure: Callable[[], Any],
         on_busy: Callable[[], Any],
@@ -259,21 +259,24 @@ class Master:
         on_command: Callable[[Any, str, bool], None],
         not_mitogens: Callable[[Any, type], bool],
         upstream_connection: Callable[[Any], Any],
+        ssh_line: Callable[[Any], dict[str, Any]],
+        ssh_ask: ssh_words.Ask,
+        ssh_reset: Callable[[Any], None],
     ) -> None:
         """Install ansible_mitogen's plugin wrappers in this process.
 
         ``connection`` replaces ``connection_loader.get_with_context``; ``modules`` answers questions about modules;
-        ``on_connecting`` is told of a connection that Mitogen is about to make, ``on_connect`` that a task has reached its target,
-        ``on_failure`` that Mitogen could not connect and ``on_busy`` that another task keeps the target busy (all but ``on_connect``
-        may raise HandBack), ``on_action`` that an action plugin of some class begins, ``on_command`` a command on a
-        connection; ``not_mitogens`` and ``upstream_connection``: see `actions.tell`.
+        ``on_connect`` is told that a task has reached its target, ``on_failure`` that Mitogen could not connect and ``on_busy`` that
+        another task keeps the target busy (all but ``on_connect`` may raise HandBack), ``on_action`` that an action plugin of some
+        class begins, ``on_command`` a command on a connection. ``not_mitogens`` and ``upstream_connection``: see `actions.tell`;
+        ``ssh_line``, ``ssh_ask`` and ``ssh_reset``: see `ssh_words.install`.
         """
         wrappers = ansible_mitogen.strategy.AnsibleWrappers()
         wrappers._add_plugin_paths()
         ansible_mitogen.loaders.action_loader.get_with_context = actions.get_with_context
         ansible_mitogen.loaders.connection_loader.get_with_context = connection
         found = discovery.Found(modules.first_python)
-        turns.install(self.turns, on_connecting, on_connect, on_failure, on_busy, found, trust.install(self.router))
+        turns.install(self.turns, on_connect, on_failure, on_busy, found, trust.install(self.router))
         self._directory_that_targets_can_read()
         # As upstream's plugins say; ansible_mitogen sets it while it looks for an interpreter, and takes it back.
         ansible_mitogen.connection.Connection.has_pipelining = property(lambda self: True, lambda self, value: None)
@@ -283,6 +286,7 @@ class Master:
         imports.install()
         bringup.install()
         core_source.install()
+        ssh_words.install(ssh_line, ssh_ask, on_failure, ssh_reset)
         self._never_connected_over_ssh()
         self._terminal_where_upstream_has_one(on_command)
         self._files_of_this_connection_alone()

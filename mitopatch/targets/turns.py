@@ -113,7 +113,6 @@ def _finish(chain: Any) -> None:
 
 def install(
     turns: Turns,
-    on_connecting: Callable[[Any], None],
     on_connect: Callable[[], None],
     on_failure: Callable[[], Any],
     on_busy: Callable[[], Any],
@@ -135,7 +134,6 @@ def install(
 
     def connect_or_tell(self: Any, stack: Any) -> None:
         try:
-            on_connecting(self)
             connect(self, stack)
         except Exception as exc:
             unreachable_if_refused(exc)

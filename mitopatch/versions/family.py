@@ -20,6 +20,8 @@ class Family(abc.ABC):
     nameless_modules = "ansible.modules"
     #: Whether ``ansible_python_interpreter`` may be a program with arguments.
     interpreter_arguments = True
+    #: The decorator in upstream's ssh plugin that takes away what it has answered ssh with (SSH_ASKPASS); None if it has no such way.
+    askpass_end: Optional[str] = None
 
     @abc.abstractmethod
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
@@ -93,6 +95,12 @@ class Family(abc.ABC):
     def mark(self, value: Any) -> Any:
         """[controller, worker] What of a variable's value is no type of Python's, as ``runtime.digest`` wants it told."""
 
+    def sshpass(self, plugin: Any, words: list[str]) -> tuple[list[str], list[str]]:
+        """[worker] The words of ssh, and those of sshpass before them: of what upstream's ssh plugin has built."""
+        from mitopatch.versions import ssh_line
+
+        return ssh_line.before(words)
+
     def anchors(self, tqm: Any) -> dict[Hashable, Any]:
         """[controller] What only this family has on both sides, for the log of mutations."""
         return {}
@@ -153,6 +161,7 @@ class KeywordFamily(Family):
     module_loader = "ansible.module_utils._internal._ansiballz._loader"
     nameless_modules = "ansible.legacy"
     interpreter_arguments = False
+    askpass_end = "_clean_shm"
 
     def upstream_worker(self, original: Any, arguments: dict[str, Any]) -> Any:
         return original(**arguments)

@@ -7,20 +7,21 @@ late, upstream's own plugin serves on the thread, as it does there for a connect
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
-import shutil
 import sys
 from typing import Any
 
 from ansible import constants
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.plugins import action as action_plugins
 from ansible.plugins import loader as plugin_loader
 from ansible.utils.display import Display
 
 from mitopatch.runtime.seam import HandBack
-from mitopatch.versions import process_wide, threads
+from mitopatch.targets.terminals import SSH
+from mitopatch.versions import process_wide, ssh_line, threads
 
 display = Display()
 
@@ -74,19 +75,6 @@ def _is_upstream(action: type, names: frozenset[str] = frozenset()) -> bool:
     return found and (not names or name in names)
 
 
-def connecting(connection: Any) -> None:
-    """Mitogen is about to connect. It gives ssh a password itself; where upstream has sshpass do so, a machine without it says so."""
-    if connection.transport == "ssh" and _wants_sshpass(connection) and shutil.which("sshpass") is None:
-        hand_back("no sshpass")
-        raise AnsibleConnectionFailure("no sshpass")  # too late: upstream's own plugin says so on this thread
-
-
-def _wants_sshpass(connection: Any) -> bool:
-    if not (connection._options.get("password") or connection._play_context.password):
-        return False
-    return bool(connection._options.get("password_mechanism", "sshpass") == "sshpass")  # a choice from 2.19 on
-
-
 def command(connection: Any, text: str, sudoable: bool = True) -> None:
     """A command is about to run on the target: at -vvv a line like those of upstream's own connections.
 
@@ -123,7 +111,7 @@ def busy() -> None:
         hand_back("busy")
 
 
-def install(master: Any, modules: Any) -> None:
+def install(family: Any, master: Any, modules: Any) -> None:
     """Put the worker's plugin look-ups in place; this process is a worker for the rest of its life."""
     get_connection = plugin_loader.connection_loader.get_with_context
 
@@ -131,16 +119,17 @@ def install(master: Any, modules: Any) -> None:
         if connection.transport not in master.connections:
             return None
         context = connection._play_context
-        plugin = get_connection(connection.transport, context, None, ansible_playbook_pid=str(os.getppid())).object
+        name = "ssh" if connection.transport in SSH else connection.transport
+        plugin = get_connection(name, context, None, ansible_playbook_pid=str(os.getppid())).object
         if plugin is not None:
             plugin._options, plugin._shell = connection._options, connection._shell
             plugin.set_become_plugin(connection.become)
         return plugin
 
+    lines = ssh_line.Lines(family, upstream_connection)
     master.install(
         connection=connection_wrapper(master),
         modules=modules,
-        on_connecting=connecting,
         on_connect=touched,
         on_failure=connection_failed,
         on_busy=busy,
@@ -148,6 +137,9 @@ def install(master: Any, modules: Any) -> None:
         on_command=command,
         not_mitogens=for_upstream,
         upstream_connection=upstream_connection,
+        ssh_line=lines.of,
+        ssh_ask=lines.ask,
+        ssh_reset=lines.reset,
     )
 
 
@@ -196,17 +188,13 @@ def _give_options(short: str) -> None:
         )
 
 
-#: What ssh is called.
-_SSH = ("ssh", "smart")
-
-
 def for_upstream(connection: Any, action: type) -> bool:
     """Whether what an action does is for upstream's own connection, though it could be Mitogen's; raises HandBack while it can."""
     # From 2.19, ``ansible_ssh_verbosity``: who asks ssh what it does reads its answer in the results.
-    if connection.transport in _SSH and connection._options.get("verbosity"):
+    if connection.transport in SSH and connection._options.get("verbosity"):
         return not hand_back("ssh is to say what it does")
     # From 2.19, ``ansible_ssh_private_key``: the text of a key, which upstream gives to the agent of the run, or fails without one.
-    if connection.transport in _SSH and connection._options.get("private_key"):
+    if connection.transport in SSH and connection._options.get("private_key"):
         return not hand_back("a key for the agent")
     return becomes_otherwise(connection, action)
 
@@ -225,7 +213,7 @@ def becomes_otherwise(connection: Any, action: type) -> bool:
     if _short(plugin._load_name) not in BECOME:
         return not hand_back(f"become method {plugin._load_name}")
     # At a terminal sudo ends the line after the password, each time it asks; Mitogen's is asked once.
-    if connection.transport in _SSH and _is_upstream(action, _SHOWN) and plugin.get_option("become_pass") is not None:
+    if connection.transport in SSH and _is_upstream(action, _SHOWN) and plugin.get_option("become_pass") is not None:
         return not hand_back("sudo asks for a password at a terminal")
     user = plugin.get_option("become_user")
     return unprivileged(user, connection._play_context.remote_user) and not hand_back(f"become user {user}")
@@ -268,4 +256,6 @@ def reset_connection(
     connection = plugin_loader.connection_loader.get(context.connection, context, os.devnull)
     if _short(context.connection) in master.connections:
         connection._task_vars = variables  # it would look for them on the stack, in a frame of upstream's _execute_meta
-        connection.reset()
+        connection.mitopatch_keeps_master = True  # in the controller upstream's own code has ended it
+        with contextlib.suppress(AnsibleError):  # there is none if upstream's plugin has no words for it
+            connection.reset()

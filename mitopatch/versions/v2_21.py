@@ -19,6 +19,10 @@ class Family221(KeywordFamily):
 
     #: Whether the workers of this run have a session of their own, where no variable says otherwise.
     _isolated = True
+    askpass_end = "_clean_resources"
+
+    def sshpass(self, plugin: Any, words: list[str]) -> tuple[list[str], list[str]]:
+        return words, [word.decode() for word in plugin._sshpass_cmd()]
 
     def start(self, worker: Any) -> None:
         from ansible import constants

@@ -112,7 +112,7 @@ class Worker(WorkerSeam):
         words.install()
         self.master = master.Master(len(self.inventory.hosts))
         kind = self.family
-        routes.install(self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))
+        routes.install(kind, self.master, modules.Modules(kind.module_loader, kind.nameless_modules, kind.interpreter_arguments))
 
     def _install_what_is_done_once(self) -> None:
         templates.install(self.family.environment(), self.family.template_mark)

@@ -28,6 +28,7 @@ class Delay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.AbstractServer | None = None
+        self._stalled = False
 
     def start(self) -> None:
         """Listen; return when `port` is known."""
@@ -40,6 +41,13 @@ class Delay:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+    def stall(self) -> None:
+        """From now on nothing arrives any more, and no connection is closed: a line that is dead."""
+        self._call(self._stall())
+
+    async def _stall(self) -> None:
+        self._stalled = True
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
@@ -76,6 +84,8 @@ class Delay:
             while True:
                 due, data = await line.get()
                 await asyncio.sleep(due - self._loop.time())
+                if self._stalled:
+                    await asyncio.Event().wait()  # until the proxy is stopped
                 if not data:
                     break
                 writer.write(data)
