@@ -104,19 +104,21 @@ class Connection(mitogen.ssh.Connection):  # type: ignore[misc]
         return mitogen.parent.create_child(bringup.Command(args, more), stderr_pipe=True)
 
     def _complete_connection(self) -> None:
-        # Also of an attempt that has failed.
-        super()._complete_connection()
+        # Also of an attempt that has failed. First, because the task's thread goes on when Mitogen has done its part.
         release, self._release = self._release, None
-        if release is not None:
-            release()
+        try:
+            if release is not None:
+                release()
+        finally:
+            super()._complete_connection()
 
     # The end of ssh's output is the end of the connection. A master that ssh leaves behind (ControlPersist) may have the standard
     # error for another minute: OpenSSH before 8.5, and later ones that were told to be verbose.
 
     def on_stdio_disconnect(self) -> None:
         """See the base class, which waits for the end of standard error."""
+        mitogen.core.listen(self.proc, "exit", self._close_stderr)  # first: the process may have ended
         self._on_streams_disconnected()
-        mitogen.core.listen(self.proc, "exit", self._close_stderr)
 
     def on_stderr_disconnect(self) -> None:
         """See the base class. It is not the end."""

@@ -17,7 +17,8 @@ from testbed.runs import Bench, Run, Started
 
 HOSTS = 6
 TASKS = 7
-FORKS = {"defaults": {"forks": HOSTS}}
+# Without ssh's masters, which outlive a run as with plain Ansible.
+CONFIG = {"defaults": {"forks": HOSTS}, "ssh_connection": {"ssh_args": "-C"}}
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def started(bench: Bench, *args: str, **variables: Any) -> Iterator[tuple[Starte
     """Start a run with two workers that write down their pids."""
     pidfile = bench.base / f"workers-{time.monotonic_ns()}"
     env = {"MITOPATCH_WORKERS": "2", "MITOPATCH_PIDFILE": str(pidfile)}
-    run = bench.start(["lifecycle.yml", *args], "mitopatch", hosts=HOSTS, env=env, config=FORKS, variables=variables)
+    run = bench.start(["lifecycle.yml", *args], "mitopatch", hosts=HOSTS, env=env, config=CONFIG, variables=variables)
     try:
         yield run, pidfile
     finally:
