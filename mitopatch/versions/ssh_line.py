@@ -51,9 +51,7 @@ class Lines:
             words = [to_text(word) for word in plugin._build_command(plugin.get_option("ssh_executable"), "ssh", plugin.host)]
             words, sshpass = self._family.sshpass(plugin, words)
         finally:
-            # For the password, which comes when the line is started; then there is another pipe.
-            for descriptor in plugin.__dict__.pop("sshpass_pipe", None) or ():
-                os.close(descriptor)
+            _close_pipe(plugin)  # for the password, which comes when the line is started: then there is another one
         return description(words, str(password) if password else None, sshpass, self._askpass(plugin, password))
 
     def _askpass(self, plugin: Any, password: Any) -> Optional[dict[str, Any]]:
@@ -75,8 +73,21 @@ class Lines:
     def reset(self, connection: Any) -> None:
         """Do what upstream's plugin does when a connection is reset: end the master that ssh has left behind."""
         plugin = self._upstream_connection(connection)
-        if plugin is not None:
-            plugin.reset()
+        build = plugin._build_command
+
+        def build_and_close(*args: Any) -> Any:
+            # Nobody writes to it here; upstream leaves it open, because its process is about to end.
+            words = build(*args)
+            _close_pipe(plugin)
+            return words
+
+        plugin._build_command = build_and_close
+        plugin.reset()
+
+
+def _close_pipe(plugin: Any) -> None:
+    for descriptor in plugin.__dict__.pop("sshpass_pipe", None) or ():
+        os.close(descriptor)
 
 
 def before(words: list[str]) -> tuple[list[str], list[str]]:

@@ -106,6 +106,23 @@ def test_a_line_is_asked_for_once() -> None:
     assert len(asked) == 5
 
 
+@pytest.mark.skipif(shutil.which("sshpass") is None, reason="needs sshpass")
+@pytest.mark.parametrize("program", ["true", "false"])
+def test_a_reset_is_upstreams(tmp_path: Path, program: str) -> None:
+    """A master that is there is told to stop; no pipe is left open, also where a password is set."""
+    calls = tmp_path / "calls"
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nexec {program}\n')
+    ssh.chmod(0o755)
+    by_sshpass = {"password_mechanism": "sshpass"} if series() >= (2, 19) else {}
+    made = plugin(ssh_executable=str(ssh), password=SECRET, **by_sshpass)
+    before = descriptors()
+    ssh_line.Lines(installed_family(), lambda connection: connection).reset(made)
+    assert descriptors() == before
+    asked = [line.split(" -O ")[1].split()[0] for line in calls.read_text().splitlines()]
+    assert asked == (["check", "stop"] if program == "true" else ["check"])
+
+
 @pytest.mark.skipif(series() < (2, 19), reason="upstream answers for ssh from 2.19 on")
 def test_what_upstream_answers_is_taken_away() -> None:
     """The environment names where the password is, and has it not; afterwards nothing is there."""
