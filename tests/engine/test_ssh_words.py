@@ -209,6 +209,9 @@ def test_the_end_is_seen_though_a_master_stays(placed: None, router: Any, keeper
         made.append(self)
         init(self, *args)
 
+    ends: list[Any] = []
+    ended = mitogen.Connection._on_streams_disconnected
+    monkeypatch.setattr(mitogen.Connection, "_on_streams_disconnected", lambda self: (ends.append(self), ended(self))[1])
     monkeypatch.setattr(ssh_words.Connection, "__init__", remembered)
     context = ssh_words.ssh_of_upstream(
         router, hostname="h", words=f"{keeper} h", python_path=sys.executable, connect_timeout=60, remote_name="test", name=None
@@ -221,6 +224,8 @@ def test_the_end_is_seen_though_a_master_stays(placed: None, router: Any, keeper
         time.sleep(0.01)
     assert connection.stderr_stream.receive_side.closed
     assert connection.proc.poll() is not None
+    router.broker.defer_sync(int)  # all that the broker does about it is done
+    assert ends == made, "once: what has ended is noted, and forgotten when somebody has asked"
 
 
 @pytest.mark.parametrize("words", ["false h", "/no/such/program h"])
