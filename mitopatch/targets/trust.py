@@ -255,11 +255,10 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
 
     # -- connecting -----------------------------------------------------------------------------------------------
 
-    def connect(self, method_name: Any, name: Any = None, **kwargs: Any) -> Any:
+    def _connect(self, klass: Any, **kwargs: Any) -> Any:
         """See the base class. [any thread] The interpreter that this thread has connected last is `connected`."""
         self._connected.context = None
-        context = super().connect(method_name, name=name, **kwargs)
-        self._connected.context = context
+        self._connected.context = context = super()._connect(klass, **kwargs)
         return context
 
     @property
@@ -269,7 +268,8 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
 
     def proxy_connect(self, via_context: Any, method_name: Any, name: Any = None, **kwargs: Any) -> Any:
         """See the base class, which believes the interpreter in between what number the new one has. [any thread]"""
-        context = super().proxy_connect(_Hop(self, via_context), method_name, name=name, **kwargs)
+        self._connected.context = None
+        self._connected.context = context = super().proxy_connect(_Hop(self, via_context), method_name, name=name, **kwargs)
         context.via = via_context
         return context
 

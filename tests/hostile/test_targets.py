@@ -98,7 +98,8 @@ class Siege:
         assert self.secret not in self.got("answers"), self.text
         assert "FORGED" not in self.run.stdout, self.text
         assert not self.got("failed"), self.text
-        assert not self.run.leftovers, self.run.leftovers
+        # What ssh leaves behind, by ControlPersist, it leaves in plain Ansible too.
+        assert not [line for line in self.run.leftovers if "[mux]" not in line]
         assert int(self.got("peak")) < LARGEST_PROCESS, self.text
 
 
