@@ -22,7 +22,7 @@ from mitopatch.declare import BODY, GONE, PARAMETERS, SAME
 from mitopatch.errors import NotApplied, Reason
 from mitopatch.fingerprint import SourceFile
 from mitopatch.targets import relied_on
-from mitopatch.targets.relied_on import ReliedOn
+from mitopatch.targets.reliance import CALL, ReliedOn
 
 TABLE = "mitogen-0.3.json"
 #: Mitogen's distribution has two packages.
@@ -239,7 +239,7 @@ def _compared(item: ReliedOn, symbol: Symbol, installed: Installed, table: Table
         return Verdict(item, PARAMETERS, _reason("MP161", item, installed, table, found=parameters, wanted=wanted))
     if mark in bodies:
         return Verdict(item, SAME)
-    if item.checked == relied_on.CALL and bodies:
+    if item.checked == CALL and bodies:
         return Verdict(item, BODY)
     return Verdict(item, BODY, _reason("MP160", item, installed, table, found=mark, known=", ".join(sorted(bodies)) or "none"))
 

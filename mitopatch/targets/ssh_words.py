@@ -130,7 +130,7 @@ class Connection(mitogen.ssh.Connection):  # type: ignore[misc]
 
 
 def ssh_of_upstream(router: Any, via: Any = None, **arguments: Any) -> Any:
-    """[worker] Stands in Mitogen's router beside its other kinds of connections: make one of these. Runs on the task's thread."""
+    """[worker] Make one of these: a method of a worker's router, beside Mitogen's for its own kinds. Runs on the task's thread."""
     if via is not None:
         raise mitogen.core.StreamError("only this machine has upstream's plugin")
     return router._connect(Connection, **{"debug": router.debug, "profiling": router.profiling, **arguments})
@@ -165,7 +165,6 @@ def install(line: Callable[[Any], dict[str, Any]], ask: Ask, on_failure: Callabl
     for name in terminals.SSH:
         ansible_mitogen.connection.CONNECTION_METHOD[name] = connect_ssh
     Connection.ask = staticmethod(ask)
-    setattr(mitogen.parent.Router, METHOD, ssh_of_upstream)
     _reset_as_upstream(reset)
 
 

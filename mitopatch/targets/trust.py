@@ -10,7 +10,6 @@ All of it happens on the broker's thread, where Mitogen handles messages, unless
 
 from __future__ import annotations
 
-import re
 import struct
 import threading
 from typing import Any, Callable, Optional
@@ -24,12 +23,10 @@ import mitogen.master
 import mitogen.parent
 
 from mitopatch.errors import Reason
-from mitopatch.targets import answers, logs, served
+from mitopatch.targets import answers, logs, numbers, served, ssh_words
 
 #: Bytes of the largest message, in both directions: a module's whole answer is one. Upstream has no bound, ansible_mitogen has 4 GiB.
 LARGEST_MESSAGE = 256 * 1024 * 1024
-#: Mitogen's word for an interpreter that has ended.
-ENDED: str = mitogen.core.Router.respondent_disconnect_msg
 #: What a target may send without having been asked, and how many bytes a message of it may have. docs/security.md has the list.
 HANDLES = {
     mitogen.core.GET_MODULE: 512,
@@ -47,8 +44,6 @@ FIRST_ANSWER = 1000
 BURST, RATE = 5_000, 500
 #: Bytes of answers that may wait for a target that does not read them.
 MOST_WAITING = 64 * 1024 * 1024
-#: Blocks of a thousand numbers that one target may have.
-MOST_BLOCKS = 64
 #: Requests of one target that may wait for a service.
 MOST_REQUESTS = 256
 #: Messages of a transfer that may wait to be written: its window has eight, of 128 KiB.
@@ -89,6 +84,7 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
     """[worker] Mitogen's router for a master, which keeps its streams apart."""
 
     unidirectional = True
+    ssh_of_upstream = ssh_words.ssh_of_upstream
 
     def __init__(self, broker: Any) -> None:
         """See the base class."""
@@ -101,10 +97,10 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
 
     def upgrade(self) -> None:
         """Stand for the base class's: no `ResourceResponder`, which serves any file from Python 3.13 on, and nobody detaches."""
-        self.id_allocator = IdAllocator(self)
+        self.id_allocator = numbers.IdAllocator(self)
         self.responder = served.ModuleResponder(self, served.ImportPolicy())
         self.log_forwarder = logs.LogForwarder(self)
-        self.route_monitor = RouteMonitor(router=self)
+        self.route_monitor = numbers.RouteMonitor(router=self)
         self.add_handler(self._on_get_resource, mitogen.core.GET_RESOURCE)
 
     # -- peers ----------------------------------------------------------------------------------------------------
@@ -163,7 +159,7 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
         # Who waits for an answer is told why there will be none.
         peer = self.refused(context.context_id)
         if peer is None:
-            self.respondent_disconnect_msg = ENDED
+            self.respondent_disconnect_msg = numbers.ENDED
         else:
             self.respondent_disconnect_msg = str(peer.refusal)
             peer.told = peer.told or bool(self._handles_by_respondent.get(context))
@@ -215,15 +211,15 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
             return False
         if msg.is_dead or msg.enc == mitogen.core.Message.ENC_BIN:
             return True
-        numbers = answers.numbers_in(msg.data)
-        if numbers is None or not all(peer.owns(number) for number in numbers):
+        named = answers.numbers_in(msg.data)
+        if named is None or not all(peer.owns(number) for number in named):
             self.refuse(peer, "an answer that cannot be read")
             return False
         return True
 
     def _is_request(self, peer: Peer, msg: Any) -> bool:
-        numbers = answers.numbers_in(msg.data)
-        if numbers is None or not numbers <= {msg.src_id, mitogen.context_id}:
+        named = answers.numbers_in(msg.data)
+        if named is None or not named <= {msg.src_id, mitogen.context_id}:
             self.refuse(peer, "a request that cannot be read")
             return False
         with self._requests_lock:
@@ -293,7 +289,7 @@ class _Hop:
         peer = self._router.peer_of(self._context.context_id)
         if peer is None or type(answer["id"]) is not int or self._router.peer_of(answer["id"]) is not peer:
             self._router.refuse(peer, "the number of another interpreter")
-            raise mitogen.core.ChannelError(ENDED)
+            raise mitogen.core.ChannelError(numbers.ENDED)
         return answer
 
 
@@ -318,75 +314,6 @@ class _TransferRouter:
                 fn(msg)
 
         return self._router.add_handler(on_receive, handle, **{**kwargs, "respondent": self._context})
-
-
-class RouteMonitor(mitogen.parent.RouteMonitor):  # type: ignore[misc]
-    """[worker] Mitogen's table of routes, which takes numbers from those only to whom they were given."""
-
-    def notice_stream(self, stream: Any) -> None:
-        self.router.notice(stream)
-        super().notice_stream(stream)
-
-    def _on_stream_disconnect(self, stream: Any) -> None:
-        super()._on_stream_disconnect(stream)
-        self.router.forget(stream)
-
-    def _on_add_route(self, msg: Any) -> None:
-        peer, number, name = self._read(msg)
-        if peer is not None:
-            if (
-                peer.owns(number)
-                and number not in peer.announced
-                and number != peer.number
-                and len(name) <= mitogen.core.Context.NAME_MAX_LEN
-            ):
-                peer.announced.add(number)
-                super()._on_add_route(msg)
-            else:
-                self.router.refuse(peer, "a route to what is not behind it")
-
-    def _on_del_route(self, msg: Any) -> None:
-        peer, number, _name = self._read(msg)
-        if peer is not None:
-            if peer.owns(number) and number != peer.number:
-                super()._on_del_route(msg)
-            else:
-                self.router.refuse(peer, "the end of a route that is not its own")
-
-    def _read(self, msg: Any) -> tuple[Optional[Peer], int, str]:
-        peer = self.router.peer_of(msg.src_id)
-        if msg.is_dead or peer is None:
-            return None, 0, ""
-        match = re.fullmatch(rb"(\d{1,10})(?::(.*))?", msg.data, re.DOTALL)
-        try:
-            if match is not None:
-                return peer, int(match[1]), (match[2] or b"").decode()
-        except UnicodeDecodeError:
-            pass
-        self.router.refuse(peer, "a route that cannot be read")
-        return None, 0, ""
-
-
-class IdAllocator(mitogen.master.IdAllocator):  # type: ignore[misc]
-    """[worker] Mitogen's numbers, each given to one stream for good."""
-
-    def block_for(self, number: int) -> tuple[int, int]:
-        """Allocate a block for this interpreter, which begins and ends with these. Any thread; raises ChannelError if it has ended."""
-        peer = self.router.peer_of(number)
-        if peer is None:
-            raise mitogen.core.ChannelError(ENDED)
-        start, end = self.allocate_block()
-        peer.blocks.append(range(start, end))
-        return start, end
-
-    def on_allocate_id(self, msg: Any) -> None:
-        peer = None if msg.is_dead else self.router.peer_of(msg.src_id)
-        if peer is None:
-            return
-        if len(peer.blocks) >= MOST_BLOCKS:
-            self.router.refuse(peer, "a flood of requests")
-        else:
-            msg.reply(self.block_for(msg.src_id))
 
 
 def install(router: Router) -> Callable[[Exception], None]:

@@ -91,7 +91,7 @@ def test_without_ctypes_it_stays_as_it_was(tmp_path: Path) -> None:
 def test_passwords_are_forgotten(router: Any) -> None:
     """Mitogen keeps what a connection was made with."""
     context = router.local(python_path=[sys.executable])
-    context.call(hops.init_child, log_level=40, candidate_temp_dirs=(None, router.id_allocator.allocate_block()))
+    context.call(hops.init_child, log_level=40, candidate_temp_dirs=(None, router.id_allocator.block_for(context.context_id)))
     sudo = router.sudo(via=context, username="root", python_path=[sys.executable], password="not kept")
     assert sudo.call(os.getuid) == 0
     asked = "[each.password for each in __import__('gc').get_objects() if hasattr(type(each), 'sudo_path')]"

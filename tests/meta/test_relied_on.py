@@ -13,7 +13,8 @@ import pytest
 import mitopatch
 from mitopatch import mitogen_release, select
 from mitopatch.lookup import Lookup
-from mitopatch.targets.relied_on import BODY, CALL, RELIED_ON
+from mitopatch.targets.reliance import BODY, CALL
+from mitopatch.targets.relied_on import RELIED_ON
 
 mitogen_uses = pytest.importorskip("maintenance.mitogen_uses", reason="not a checkout")
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("mitogen") is None, reason="no mitogen in this environment")

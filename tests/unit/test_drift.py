@@ -15,7 +15,7 @@ from packaging.version import Version
 from mitopatch import mitogen_release, select
 from mitopatch.declare import Bundle, Relies, Wrap
 from mitopatch.errors import NotApplied, Reason
-from mitopatch.targets.relied_on import ReliedOn
+from mitopatch.targets.reliance import ReliedOn
 from tests.unit.conftest import SOURCES, wheel
 
 drift = pytest.importorskip("maintenance.drift", reason="not a checkout")

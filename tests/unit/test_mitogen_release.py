@@ -16,7 +16,7 @@ from mitopatch import fingerprint, mitogen_release, report, select
 from mitopatch.errors import NotApplied
 from mitopatch.lookup import Lookup
 from mitopatch.mitogen_release import Table
-from mitopatch.targets.relied_on import BODY, CALL, ReliedOn
+from mitopatch.targets.reliance import BODY, CALL, ReliedOn
 
 CORE = '''\
 from mitogen.parts import moved
