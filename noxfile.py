@@ -28,6 +28,13 @@ def lint(session: nox.Session) -> None:
     session.run("tox", "run", "-e", "lint")
 
 
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask for known vulnerabilities of all that users and maintainers install; fails, too, if no service can be asked."""
+    session.install("pip-audit>=2.7", ".[test,lint,demo]")
+    session.run("python", "-m", "maintenance.audit", *session.posargs)
+
+
 def _newest_python() -> Optional[str]:
     """A Python that can read the source of every release; one of pyenv's too, which answers to its name only where it is selected."""
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))

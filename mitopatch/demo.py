@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import statistics
-import subprocess
+import subprocess  # nosec B404 # the demonstration is two runs of ansible-playbook
 import sys
 import tempfile
 import time
@@ -64,7 +64,7 @@ def _once(command: str, folder: str, switch: str, hosts: int, forks: int) -> Out
         file.writelines(f"demo{number}\n" for number in range(1, hosts + 1))
         file.write(f"[all:vars]\nansible_connection=local\nansible_python_interpreter={sys.executable}\nwork={work}\n")
     before, begin = os.times(), time.monotonic()
-    done = subprocess.run(  # noqa: S603 - our own playbook with this environment's ansible-playbook
+    done = subprocess.run(  # noqa: S603 # nosec B603 # our own playbook with this environment's ansible-playbook
         [command, "-i", os.path.join(folder, "hosts"), "-f", str(forks), os.path.join(folder, "site.yml")],
         env=_environment(folder, switch),
         cwd=folder,

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # pip has no other interface
 import sys
 import tempfile
 import time
@@ -75,7 +75,7 @@ def _download(wanted: str, folder: str, package: str) -> str:
             with open(os.path.join(backend, name), "w", encoding="utf-8") as file:
                 file.write(text)
         path = os.pathsep.join(filter(None, (os.path.dirname(backend), os.environ.get("PYTHONPATH"))))
-        done = subprocess.run(  # noqa: S603 - the release is a number, nothing goes through a shell
+        done = subprocess.run(  # noqa: S603 # nosec B603 # the release is a number, nothing goes through a shell
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"),
                 *("--ignore-requires-python", "--use-pep517", "--no-build-isolation", "--dest", target, f"{package}=={wanted}"),

@@ -44,7 +44,7 @@ def run(command: Sequence[str]) -> int:
     path = interpreter(script)
     if not path or not _ours(path):
         print(Reason("MP132", found=script, interpreter=path or "none is named").text, file=sys.stderr)
-        os.execv(script, [script, *command[1:]])  # noqa: S606 - the user's own command, no shell
+        os.execv(script, [script, *command[1:]])  # noqa: S606 # nosec B606 # the user's own command, no shell
     os.environ.setdefault("MITOPATCH", "on")
     sys.argv = [script, *command[1:]]
     # What `python script` would have put first, in place of the folder of our own script.

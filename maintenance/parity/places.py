@@ -103,7 +103,7 @@ class Places:
         _call(pip, "download", "-q", "--no-deps", "--no-binary", "ansible-core", "-d", str(part), f"ansible-core=={self.release}")
         archive = next(part.glob("*.tar.gz"))
         with tarfile.open(archive) as opened:
-            opened.extractall(part)  # noqa: S202 - upstream's own, whose owners and modes the targets want as they are
+            opened.extractall(part)  # noqa: S202 # nosec B202 # upstream's own, whose owners and modes the targets want as they are
         archive.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)

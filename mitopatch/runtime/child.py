@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import pickle  # nosec B403 - see objects
+import pickle  # nosec B403 # see objects
 import signal
 import socket
 import sys
@@ -110,9 +110,9 @@ def serve(channel: JobChannel, seam: WorkerSeam) -> None:
             orphaned = False
             break
         if kind == frames.JOB:
-            _take(channel, seam, pickle.loads(payload))  # noqa: S301 - from our controller
+            _take(channel, seam, pickle.loads(payload))  # noqa: S301 # nosec B301 # from our controller
         elif kind == frames.HOST_OPERATION:
-            host, data = pickle.loads(payload)  # noqa: S301
+            host, data = pickle.loads(payload)  # noqa: S301 # nosec B301 # likewise
             seam.note(host, data)
         elif kind == frames.OPERATION:
             seam.apply(objects.load(payload))
@@ -124,9 +124,9 @@ def serve(channel: JobChannel, seam: WorkerSeam) -> None:
         elif kind == frames.STATE:
             seam.set_state(objects.load(payload))
         elif kind == frames.REPLY:
-            seam.reply(number, pickle.loads(payload))  # noqa: S301
+            seam.reply(number, pickle.loads(payload))  # noqa: S301 # nosec B301 # likewise
         elif kind == frames.CALL:
-            method, arguments = pickle.loads(payload)  # noqa: S301
+            method, arguments = pickle.loads(payload)  # noqa: S301 # nosec B301 # likewise
             seam.call(method, arguments)
     last.look()
     timer = threading.Timer(LEAVE_SECONDS, last.leave)

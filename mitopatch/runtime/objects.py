@@ -11,7 +11,7 @@ Two processes agree on the numbers because only the controller gives them out, a
 from __future__ import annotations
 
 import io
-import pickle  # nosec B403 - both ends are one program over an inherited socket pair
+import pickle  # nosec B403 # both ends are one program over an inherited socket pair
 from collections.abc import Hashable
 from types import MappingProxyType
 from typing import Any, Callable, Optional

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle  # nosec B403 - see objects
+import pickle  # nosec B403 # see objects
 import signal
 import threading
 import time

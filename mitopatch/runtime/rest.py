@@ -7,7 +7,7 @@ dictionaries with tagged values (ansible-core 2.19).
 from __future__ import annotations
 
 import gc
-import pickle  # nosec B403 - see objects
+import pickle  # nosec B403 # see objects
 from typing import Any
 
 #: Bytes from which on it rests.
@@ -17,10 +17,10 @@ LARGE = 20_000
 def loads(data: bytes) -> Any:
     """[worker] ``pickle.loads``, of what comes from our own controller."""
     if len(data) < LARGE or not gc.isenabled():
-        return pickle.loads(data)  # noqa: S301 - over an inherited socket pair
+        return pickle.loads(data)  # noqa: S301 # nosec B301 # over an inherited socket pair
     gc.disable()
     try:
-        return pickle.loads(data)  # noqa: S301
+        return pickle.loads(data)  # noqa: S301 # nosec B301 # likewise
     finally:
         gc.enable()
 

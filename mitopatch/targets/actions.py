@@ -87,7 +87,7 @@ class ActionMixin(ansible_mitogen.mixins.ActionModuleMixin):  # type: ignore[mis
         """Upstream's own are right: ``remote_tmp`` may be a variable, which ansible_mitogen does not read."""
 
     def _new_tmp_path(self) -> str:
-        name = f"ansible-tmp-{time.time()}-{os.getpid()}-{random.getrandbits(48)}"
+        name = f"ansible-tmp-{time.time()}-{os.getpid()}-{random.getrandbits(48)}"  # nosec B311 # mkdir refuses a guessed one
         return str(unsafe.cast(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))).rstrip("/") + "/" + name
 
     def module_tmpdir(self) -> Optional[str]:

@@ -12,9 +12,9 @@ import functools
 import inspect
 import io
 import logging
-import pickle  # nosec B403 - only written here
+import pickle  # nosec B403 # only written here
 import struct
-import subprocess  # nosec B404 - starts what Mitogen starts
+import subprocess  # nosec B404 # starts what Mitogen starts
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Optional
 
@@ -56,7 +56,7 @@ def popen(**kwargs: Any) -> Any:
         kwargs.update(kwargs["args"].more)
     if mitogen.parent._preexec_hook or kwargs.get("preexec_fn"):
         return _popen(**kwargs)
-    return subprocess.Popen(**kwargs)
+    return subprocess.Popen(**kwargs)  # nosec B603 # what Mitogen would start
 
 
 _Pickler: Any = pickle._Pickler

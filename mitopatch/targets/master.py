@@ -326,7 +326,7 @@ class Master:
             shell = None if self.transport in terminals.SSH and not self.become else "/bin/sh"
             chain = self.get_chain()
             on_command(self, str(cmd), sudoable)
-            rc, stdout, stderr = chain.call(
+            rc, stdout, stderr = chain.call(  # nosec B604 # the name of a program: upstream's word for it
                 onboard.exec_command,
                 shell=shell,
                 cmd=unsafe.cast(cmd),

@@ -11,7 +11,7 @@ that result is looked at. What is compared:
 
 from __future__ import annotations
 
-import pickle  # nosec B403 - between our own processes
+import pickle  # nosec B403 # between our own processes
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
@@ -126,7 +126,7 @@ class Watch:
         """What a reading thread calls with the worker's digests of this host-task."""
 
         def compare(payload: bytes) -> None:
-            theirs: Digests = pickle.loads(payload)  # noqa: S301 - from our own worker
+            theirs: Digests = pickle.loads(payload)  # noqa: S301 # nosec B301 # from our own worker
             if theirs != digests:
                 names = [*digests, *(name for name in theirs if name not in digests)]
                 keys = [name for name in names if digests.get(name) != theirs.get(name)]

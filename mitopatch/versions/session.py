@@ -6,7 +6,7 @@ One ``Session`` lives per TaskQueueManager (a run of ansible-playbook, a command
 from __future__ import annotations
 
 import collections
-import pickle  # nosec B403 - between our own processes
+import pickle  # nosec B403 # between our own processes
 import threading
 import time
 from collections.abc import Hashable, Iterable

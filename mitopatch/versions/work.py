@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import pickle  # nosec B403 - see runtime.objects
+import pickle  # nosec B403 # see runtime.objects
 import shutil
 import threading
 from collections.abc import Callable
