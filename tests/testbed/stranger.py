@@ -25,6 +25,15 @@ root ALL=(ALL:ALL) ALL
 BINDS = """\
 here=$1; shift
 mount --make-rprivate /
+if [ -d "$here/dev" ]; then
+    for name in null zero full random urandom tty; do
+        touch "$here/dev/$name"
+        mount --bind "/dev/$name" "$here/dev/$name"
+    done
+    mount --bind /dev/shm "$here/dev/shm"
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$here/dev/pts"
+    mount --rbind "$here/dev" /dev
+fi
 for name in passwd group shadow sudoers; do
     mount --bind "$here/etc/$name" "/etc/$name"
 done
@@ -38,6 +47,10 @@ class StrangersBed(SshBed):
     def __init__(self, directory: Path, count: int) -> None:
         super().__init__(directory, count)
         self.home = directory / "home"
+        self.password = PASSWORD
+        #: By user, as /etc/shadow has them.
+        self.hashes = {"root": "*", "nobody": "*", NAME: HASH}
+        self.sudoers = SUDOERS
         self.prefix = ["unshare", "--mount", "sh", "-ec", BINDS, "sh", str(directory)]
 
     def start(self) -> None:
@@ -48,8 +61,8 @@ class StrangersBed(SshBed):
             "passwd": (Path("/etc/passwd").read_text() + f"{NAME}:x:{UID}:{UID}::{self.home}:/bin/sh\n", 0o644),
             "group": (Path("/etc/group").read_text() + f"{NAME}:x:{UID}:\n", 0o644),
             # No secret of this machine: of its users only those that sshd and sudo look for, without passwords.
-            "shadow": (f"root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n{NAME}:{HASH}:19000:0:99999:7:::\n", 0o640),
-            "sudoers": (SUDOERS, 0o440),
+            "shadow": ("".join(f"{user}:{word}:19000:0:99999:7:::\n" for user, word in self.hashes.items()), 0o640),
+            "sudoers": (self.sudoers, 0o440),
         }
         (self.directory / "etc").mkdir()
         for name, (text, mode) in files.items():
@@ -61,5 +74,5 @@ class StrangersBed(SshBed):
     def asks(self) -> str:
         """Why there is nobody to be asked here; an empty text if sudo does ask."""
         command = [*self.prefix, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "sudo", "-S", "-p", "", "id", "-un"]
-        done = subprocess.run(command, input=PASSWORD + "\n", capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, input=self.password + "\n", capture_output=True, text=True, timeout=30, check=False)
         return "" if done.stdout == "root\n" else f"sudo says {done.stderr.strip()!r}"
