@@ -67,7 +67,7 @@ class WatchedBed(stranger.StrangersBed):
         dev = self.directory / "dev"
         for name in ("pts", "shm"):
             (dev / name).mkdir(parents=True)
-        links = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "log": self.directory / "syslog"}
+        links: dict[str, str | Path] = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "log": self.directory / "syslog"}
         links.update({name: f"/proc/self/fd/{number}" for number, name in enumerate(("stdin", "stdout", "stderr"))})
         for name, target in links.items():
             (dev / name).symlink_to(target)
@@ -98,6 +98,7 @@ class Watched:
 
     run: Run
     findings: Findings
+    gates: Path
     passed: set[str] = field(default_factory=set)
     """Gates at which somebody was looked at."""
     syslog: list[bytes] = field(default_factory=list)
@@ -123,9 +124,12 @@ class Sources:
         self._vault("more.yml", {"included": more["included"]}, "two")
         shown = self._ansible_vault("encrypt_string", "--encrypt-vault-id", "two", "--stdin-name", "inline", input=more["inline"])
         self._write("group_vars/all/inline.yml", shown)
+        # The common arguments of the test bed keep agents away; this key is in the agent of the run (ANSIBLE_SSH_AGENT).
+        known_hosts = f"-o UserKnownHostsFile={directory.parent}/known_hosts -o GlobalKnownHostsFile=/dev/null"
+        agent = f"ansible_ssh_common_args='-F none {known_hosts} -o GSSAPIAuthentication=no'"
         own = [
             "h01 ansible_password='{{ login_password }}' ansible_ssh_extra_args='-o PubkeyAuthentication=no'",
-            *(["h03 ansible_ssh_private_key='{{ private_key }}' ansible_ssh_private_key_file="] if private_key else []),
+            *([f"h03 ansible_ssh_private_key='{{{{ private_key }}}}' ansible_ssh_private_key_file= {agent}"] if private_key else []),
             # root's own, and none in the way of the user who logs in.
             "[near:vars]",
             f"ansible_remote_tmp={directory.parent}/home/near_tmp",
@@ -174,14 +178,17 @@ class Watch:
         run = self.bench.start(
             [playbook, "-i", "hosts", "-i", str(self.sources.directory / "hosts"), *self.sources.keys, *args], arm,
             prefix=[*self.bed.watching(exec_log), *prefix],
-            env={"ANSIBLE_LOG_PATH": "log", "MITOPATCH_DEBUG": "1", "MITOPATCH_PIDFILE": "workers", **(env or {})},
+            env={
+                "ANSIBLE_LOG_PATH": "log", "ANSIBLE_SSH_AGENT": "auto",
+                "MITOPATCH_DEBUG": "1", "MITOPATCH_PIDFILE": "workers", **(env or {}),
+            },
             variables={
                 "ansible_user": stranger.NAME, "gates": gates, "ansible_ssh_executable": gates / "ssh.sh",
                 "ansible_remote_tmp": self.bed.home / "remote_tmp", "ansible_async_dir": self.bed.home / "async", **(variables or {}),
             },
             **options,
         )  # fmt: skip
-        watched = Watched(run, set())  # type: ignore[arg-type]
+        watched = Watched(run, set(), gates)  # type: ignore[arg-type]  # the run itself follows when it has ended
         ended = threading.Event()
         porter = threading.Thread(target=self._let_pass, args=(gates, run.directory, watched, ended))
         porter.start()
