@@ -7,7 +7,7 @@ by the index of a memo, by ``bytes`` of a large number, by a million empty lists
 from __future__ import annotations
 
 import io
-import pickle  # nosec B403 - loads with a list of harmless names, after its opcodes have been checked
+import pickle  # nosec B403 # loads with a list of harmless names, after its opcodes have been checked
 from typing import Any, Optional
 
 #: Opcodes that a target's answer may have: more than any real one (a result has about sixty), and too few for a memory to be filled.
