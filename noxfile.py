@@ -35,6 +35,14 @@ def audit(session: nox.Session) -> None:
     session.run("python", "-m", "maintenance.audit", *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Send a worker a hundred thousand made-up messages of a target: nox -s fuzz [-- 1000000]."""
+    number, *_ = [*session.posargs, "100000"]
+    session.install(".", "ansible-core", "hypothesis", "pytest", "psutil")
+    session.run("python", "-m", "pytest", "-q", "tests/hostile/test_frames.py", env={"MITOPATCH_FUZZ": number})
+
+
 def _newest_python() -> Optional[str]:
     """A Python that can read the source of every release; one of pyenv's too, which answers to its name only where it is selected."""
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
