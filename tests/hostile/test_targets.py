@@ -21,7 +21,7 @@ PEAK = Path(__file__).parent / "peak.py"
 #: KiB that no process of a run may have, whatever a target sends; peaceful ones are a quarter of it.
 LARGEST_PROCESS = 400 * 1024
 #: What every honest run of the playbook does on the other host.
-HONEST = {"Connect", "Attack", "Again", "Secret", "A file for h02", "Right"}
+HONEST = {"Connect", "Attack", "Idle", "Again", "Secret", "A file for h02", "Right"}
 
 
 class Siege:
@@ -115,6 +115,7 @@ REFUSED = {
     "route_to_what_is_not_given_yet": "a route to what is not behind it",
     "route_out_of_range": "a route",
     "route_that_is_no_route": "a route that cannot be read",
+    "route_when_idle": "a route to what is not behind it",
     "route_twice": "a route to what is not behind it",
     "end_of_others_routes": "the end of a route that is not its own",
     "call_others": "a message for another target",
@@ -196,5 +197,5 @@ def test_an_interpreter_in_between_says_that_another_target_is_behind_it(strange
 )
 def test_what_a_shell_of_the_target_writes(prologue: str, bench: Bench) -> None:
     """Lines without an end, or very many of them: the other host goes on, and this one too where it can be reached."""
-    siege = Siege(bench, "", f"touch $HOSTILE_LOOT/done\n{prologue}")
+    siege = Siege(bench, "", f"touch $HOSTILE_LOOT/done $HOSTILE_LOOT/over\n{prologue}")
     siege.assert_others_are_safe()

@@ -25,7 +25,7 @@ def _main():
         return
     # Whatever becomes of this interpreter, the playbook need not wait for it.
     subprocess.Popen(
-        ["/bin/sh", "-c", f"cat >/dev/null; touch {LOOT}/done"],
+        ["/bin/sh", "-c", f"cat >/dev/null; touch {LOOT}/done {LOOT}/over"],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     import attacks
@@ -42,7 +42,8 @@ def _main():
         if not hands.gone():
             note("failed", repr(exc))
     finally:
-        open(f"{LOOT}/done", "w").close()
+        for name in ("done", "over"):
+            open(f"{LOOT}/{name}", "w").close()
 
 
 def _wait(condition):
