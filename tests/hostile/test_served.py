@@ -89,11 +89,14 @@ def test_services(request_: Any, is_served: bool) -> None:
     assert bool(served.Pool._is_served(message)) is is_served
 
 
+SHARED = "ansible_collections.a.b.plugins.module_utils"
+
+
 @pytest.mark.parametrize(
     ("name", "source", "imported"),
     [
-        ("ansible_collections.a.b.plugins.modules.m", "from ..module_utils.help import me", {"ansible_collections.a.b.plugins.module_utils.help"}),
-        ("ansible_collections.a.b.plugins.modules.m", "from ..module_utils import help", {"ansible_collections.a.b.plugins.module_utils.help"}),
+        ("ansible_collections.a.b.plugins.modules.m", "from ..module_utils.help import me", {f"{SHARED}.help"}),
+        ("ansible_collections.a.b.plugins.modules.m", "from ..module_utils import help", {f"{SHARED}.help"}),
         ("m", "from ansible_collections.x.y.plugins.module_utils.z import q", {"ansible_collections.x.y.plugins.module_utils.z"}),
         ("m", "import ansible_collections.x.y.plugins.module_utils.z.w as w", {"ansible_collections.x.y.plugins.module_utils.z.w"}),
         ("m", "from ansible_collections.x.y.plugins.lookup import secret", set()),
