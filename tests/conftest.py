@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from testbed import sshd, stranger
+from testbed.private import private_bench
 from testbed.runs import Bench
 
 # The series that must have a bundle. Not read from the package: a package that forgets one would agree with itself.
@@ -46,28 +45,10 @@ def bench(ssh_bed: sshd.SshBed) -> Iterator[Bench]:
 @pytest.fixture
 def strangers() -> Iterator[Bench]:
     """Two hosts with a user whom sudo asks for a password."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a user with a password is made in a mount namespace")
-    missing = [name for name in ("sudo", "unshare", "setpriv", "mount") if shutil.which(name) is None]
-    if missing or sshd.executable() is None:
-        pytest.skip(f"needs {', '.join(missing or ['sshd'])} (not installed)")
-    # Not below pytest's directories: sshd reads the keys as the user.
-    directory = Path(tempfile.mkdtemp(prefix="stranger_"))
-    directory.chmod(0o755)
-    bed = stranger.StrangersBed(directory, 2)
-    bench = Bench(bed)
-    try:
-        try:
-            bed.start()
-        except RuntimeError as exc:
-            pytest.skip(f"needs a mount namespace: {exc}")
+    with private_bench(lambda directory: stranger.StrangersBed(directory, 2), ("sudo", "unshare", "setpriv", "mount")) as (bench, bed):
         if bed.asks():
             pytest.skip(f"needs a sudo that asks: {bed.asks()}")
         yield bench
-    finally:
-        bed.stop()
-        bench.remove()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from testbed.runs import Bench, Run, Started
 HOSTS = 6
 TASKS = 7
 # Without ssh's masters, which outlive a run as with plain Ansible.
-CONFIG = {"defaults": {"forks": HOSTS}, "ssh_connection": {"ssh_args": "-C"}}
+CONFIG: dict[str, dict[str, Any]] = {"defaults": {"forks": HOSTS}, "ssh_connection": {"ssh_args": "-C"}}
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import pytest
 from testbed import events, inventory, sshd, stranger
 from testbed.compare import assert_same, part
 from testbed.delay import Delay
+from testbed.private import private_bench
 from testbed.recorder import Recorder
 from testbed.runs import Arm, Bench, Run
 
@@ -282,25 +281,8 @@ class AskingBed(stranger.StrangersBed):
 @pytest.fixture
 def asking() -> Iterator[Bench]:
     """Two hosts that ask for a password."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a user with a password is made in a mount namespace")
-    missing = [name for name in ("sshpass", "unshare", "mount") if shutil.which(name) is None]
-    if missing or sshd.executable() is None:
-        pytest.skip(f"needs {', '.join(missing or ['sshd'])} (not installed)")
-    directory = Path(tempfile.mkdtemp(prefix="asking_"))
-    directory.chmod(0o755)
-    bed = AskingBed(directory, 2)
-    bench = Bench(bed)
-    try:
-        try:
-            bed.start()
-        except RuntimeError as exc:
-            pytest.skip(f"needs a mount namespace: {exc}")
+    with private_bench(lambda directory: AskingBed(directory, 2), ("sshpass", "unshare", "mount")) as (bench, _bed):
         yield bench
-    finally:
-        bed.stop()
-        bench.remove()
-        shutil.rmtree(directory)
 
 
 PASSWORDS = """\

@@ -5,18 +5,16 @@ Both arms run the same playbook with everything on that writes: -vvvv, --diff, a
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from testbed import canaries, events, sshd, watched
+from testbed import canaries, events, watched
 from testbed.canaries import Findings
-from testbed.runs import PLAYBOOKS, Arm, Bench
+from testbed.private import private_bench
+from testbed.runs import PLAYBOOKS, Arm
 from testbed.watched import GATES, Watch, Watched
 
 HOSTS = 3
@@ -37,33 +35,19 @@ SHOWN = ("stdout", "stderr", "log", "argv", "environ", "syslog")
 @pytest.fixture(scope="module")
 def watch(bundle_active: str) -> Iterator[Watch]:
     """Targets with passwords, canaries, and what it takes to look for them."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a user with a password is made in a mount namespace")
-    programs = ("sudo", "su", "unshare", "setpriv", "mount", "sshpass", "ssh")
-    missing = [name for name in programs if shutil.which(name) is None] + ["sshd"] * (sshd.executable() is None)
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)} (not installed)")
-    # Not below pytest's directories: sshd reads the keys as the user.
-    directory = Path(tempfile.mkdtemp(prefix="watched_"))
-    directory.chmod(0o755)
     secrets = canaries.fresh(NAMES)
-    bed = watched.WatchedBed(directory, HOSTS, secrets["login_password"], secrets["become_password"])
-    bench = Bench(bed)
-    try:
-        try:
-            bed.start()
-        except RuntimeError as exc:
-            pytest.skip(f"needs a mount namespace: {exc}")
+    programs = ("sudo", "su", "unshare", "setpriv", "mount", "sshpass", "ssh")
+
+    def make(directory: Path) -> watched.WatchedBed:
+        return watched.WatchedBed(directory, HOSTS, secrets["login_password"], secrets["become_password"])
+
+    with private_bench(make, programs) as (bench, bed):
         if bed.asks():
             pytest.skip(f"needs a sudo that asks: {bed.asks()}")
-        key = (directory / "user_key").read_text()
+        key = (bed.directory / "user_key").read_text()
         secrets["private_key"] = key.splitlines()[2]
-        sources = watched.Sources(directory / "sources", secrets, key if bundle_active in KEYED else None)
+        sources = watched.Sources(bed.directory / "sources", secrets, key if bundle_active in KEYED else None)
         yield Watch(bench, bed, sources, canaries.Search(secrets))
-    finally:
-        bed.stop()
-        bench.remove()
-        shutil.rmtree(directory)
 
 
 def listed(findings: Findings) -> str:
