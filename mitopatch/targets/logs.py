@@ -72,6 +72,8 @@ class LogForwarder(mitogen.master.LogForwarder):  # type: ignore[misc]
         names = peer.log.names
         if parts[0] in names or len(names) < MOST_LOGGERS:
             names.add(parts[0])
+            # For who reads at -vvv. Plain Ansible shows nothing of the kind, and a target has no say in what is a warning here.
+            msg.data = "\0".join((parts[0], str(min(int(parts[1]), logging.INFO)), parts[2])).encode("utf-8", "replace")
             super()._on_forward_log(msg)
 
 

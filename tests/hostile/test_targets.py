@@ -161,7 +161,9 @@ def test_what_is_not_for_a_target_is_not_given(attack: str, bench: Bench) -> Non
     assert siege.run.rc == 0
     assert " True" not in siege.got("modules")
     assert "root:" not in siege.got("answers")
+    # What a target logs is for who asks for it.
     assert "\x1b" not in siege.run.stdout + siege.run.stderr
+    assert "red" not in siege.run.stderr
 
 
 @pytest.mark.parametrize("attack", ["huge_frame", "half_a_frame", "no_frame"])

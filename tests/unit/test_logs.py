@@ -52,3 +52,40 @@ def test_so_many_at_once_and_so_many_a_second(monkeypatch: pytest.MonkeyPatch) -
     assert [allowance.take() for _ in range(3)] == [True, True, False]
     now += 1000.0
     assert [allowance.take() for _ in range(6)] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "handled"),
+    [
+        ("mitogen", 50, True),
+        ("ansible_mitogen.target", 10, True),
+        ("dnf", 50, False),
+        ("mitogenous", 50, False),
+        ("mitogen.\x1b", 50, False),
+    ],
+)
+def test_records_of_targets(name: str, level: int, handled: bool) -> None:
+    """They are handled for Mitogen's own loggers, and are neither warnings nor errors."""
+    records: list[tuple[str, int]] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append((record.getMessage(), record.levelno))
+
+    router = SimpleNamespace(
+        add_handler=lambda **_: None,
+        peer_of=lambda _number: SimpleNamespace(log=quota),
+        context_by_id=lambda _number: SimpleNamespace(name="target"),
+    )
+    quota = logs.Quota()
+    handler = Handler()
+    logging.getLogger().addHandler(handler)
+    logging.getLogger(name).addHandler(handler)
+    try:
+        forwarder = logs.LogForwarder(router)
+        message = core.Message(data=f"{name}\0{level}\0text".encode(), src_id=1)
+        forwarder._on_forward_log(message)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        logging.getLogger(name).removeHandler(handler)
+    assert set(records) == ({("text", min(level, logging.INFO))} if handled else set())
