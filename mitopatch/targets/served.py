@@ -34,8 +34,10 @@ COLLECTION_UTILS = re.compile(r"ansible_collections(\.\w+(\.\w+(\.plugins(\.modu
 SERVED = frozenset({("mitogen.service.FileService", "fetch"), ("mitogen.service.FileService", "acknowledge")})
 #: How often a target may ask for modules in the life of a connection: nearly all are sent before it asks.
 MOST_MODULES = 2_000
-#: Bytes that may wait for a target to which a file is being sent: the window of a transfer is one MiB.
-MOST_WAITING = 64 * 1024 * 1024
+#: Bytes of the largest message, in both directions: a module's whole answer is one. Upstream has no bound, ansible_mitogen has 4 GiB.
+LARGEST_MESSAGE = 256 * 1024 * 1024
+#: Bytes that may wait for a target that does not read: one such message, and some more. The window of a transfer is one MiB.
+MOST_WAITING = LARGEST_MESSAGE + 64 * 1024 * 1024
 
 
 class ImportPolicy(mitogen.core.ImportPolicy):  # type: ignore[misc]
@@ -189,7 +191,7 @@ class Pool(mitogen.service.Pool):  # type: ignore[misc]
             else:
                 msg.reply(mitogen.core.CallError("not served"))
         finally:
-            self.router.request_served(msg.src_id)
+            self.router.request_served(msg)
 
     @staticmethod
     def _is_served(msg: Any) -> bool:

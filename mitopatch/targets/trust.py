@@ -25,8 +25,6 @@ import mitogen.parent
 from mitopatch.errors import Reason
 from mitopatch.targets import answers, logs, numbers, served, ssh_words
 
-#: Bytes of the largest message, in both directions: a module's whole answer is one. Upstream has no bound, ansible_mitogen has 4 GiB.
-LARGEST_MESSAGE = 256 * 1024 * 1024
 #: What a target may send without having been asked, and how many bytes a message of it may have. docs/security.md has the list.
 HANDLES = {
     mitogen.core.GET_MODULE: 512,
@@ -42,8 +40,6 @@ FIRST_ANSWER = 1000
 #: How many messages a target may send at once without having been asked, and how many a second after that. Not counted: records of its
 #: log and requests to services, which have bounds of their own.
 BURST, RATE = 5_000, 500
-#: Bytes of answers that may wait for a target that does not read them.
-MOST_WAITING = 64 * 1024 * 1024
 #: Requests of one target that may wait for a service.
 MOST_REQUESTS = 256
 #: Messages of a transfer that may wait to be written: its window has eight, of 128 KiB.
@@ -93,7 +89,7 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
         self._refused: list[Peer] = []
         self._requests_lock = threading.Lock()
         self._connected = threading.local()
-        super().__init__(broker=broker, max_message_size=LARGEST_MESSAGE)
+        super().__init__(broker=broker, max_message_size=served.LARGEST_MESSAGE)
 
     def upgrade(self) -> None:
         """Stand for the base class's: no `ResourceResponder`, which serves any file from Python 3.13 on, and nobody detaches."""
@@ -181,14 +177,16 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
         if msg.dst_id != mitogen.context_id and not peer.owns(msg.dst_id):
             self.refuse(peer, "a message for another target")
             return False
-        if msg.handle >= FIRST_ANSWER and msg.dst_id == mitogen.context_id:
+        streams = self._stream_by_id
+        if msg.dst_id != mitogen.context_id or streams.get(msg.src_id) is not stream or streams.get(msg.auth_id) is not stream:
+            return self._drop(peer)  # an interpreter that has just ended is behind it, or before it
+        if msg.handle >= FIRST_ANSWER:
             return self._is_awaited(peer, msg)
         counted = msg.handle not in {mitogen.core.CALL_SERVICE, mitogen.core.FORWARD_LOG}
-        if (counted and not peer.unasked.take()) or stream.protocol.pending_bytes() > MOST_WAITING:
+        if (counted and not peer.unasked.take()) or stream.protocol.pending_bytes() > served.MOST_WAITING:
             self.refuse(peer, "a flood of messages")
             return False
-        # An interpreter that has just ended may be behind a message, and before it: it goes nowhere.
-        if msg.dst_id != mitogen.context_id or self._stream_by_id.get(msg.src_id) is not stream or msg.is_dead:
+        if msg.is_dead:
             return False
         size = HANDLES.get(msg.handle)
         if size is None:
@@ -198,13 +196,17 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
             return False
         return msg.handle != mitogen.core.CALL_SERVICE or self._is_request(peer, msg)
 
+    def _drop(self, peer: Peer) -> bool:
+        """Count a message that goes nowhere, and return False."""
+        if not peer.unasked.take():
+            self.refuse(peer, "a flood of messages")
+        return False
+
     def _is_awaited(self, peer: Peer, msg: Any) -> bool:
         """Return whether somebody waits for an answer from that interpreter, and whether it is one."""
         handler = self._handle_map.get(msg.handle)
-        if handler is None:  # its time has passed
-            if not peer.unasked.take():
-                self.refuse(peer, "a flood of messages")
-            return False
+        if handler is None:
+            return self._drop(peer)  # its time has passed
         respondent = handler[3]
         if respondent is None or not peer.owns(respondent.context_id):
             self.refuse(peer, "an answer to what another target was asked")
@@ -222,6 +224,7 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
         if named is None or not named <= {msg.src_id, mitogen.context_id}:
             self.refuse(peer, "a request that cannot be read")
             return False
+        msg.mitopatch_peer = peer
         with self._requests_lock:
             peer.requests += 1
         if peer.requests > MOST_REQUESTS:
@@ -229,12 +232,10 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
             return False
         return True
 
-    def request_served(self, number: int) -> None:
-        """Count a request of this interpreter as served. Any thread may call this."""
-        peer = self.peer_of(number)
-        if peer is not None:
-            with self._requests_lock:
-                peer.requests -= 1
+    def request_served(self, msg: Any) -> None:
+        """Count a request as served, also of an interpreter that has ended since. Any thread may call this."""
+        with self._requests_lock:
+            msg.mitopatch_peer.requests -= 1
 
     def _on_get_resource(self, msg: Any) -> None:
         # Plain Ansible's modules have none. Without an answer, the interpreter would wait for ever.

@@ -271,3 +271,25 @@ def unchecked_route(router: Any, msg: Any, in_stream: Any = None) -> None:
     else:
         router._stream_by_id[msg.dst_id].protocol._send(msg)
         router._stream_by_id[msg.dst_id].protocol.on_transmit(router.broker)
+
+
+def test_requests_of_interpreters_that_end_are_counted_as_served(router: Any) -> None:
+    """An interpreter may ask for something and end: its stream has many of these in the life of a connection."""
+    hostile, honest = End(router), End(router)
+    try:
+        peer = router.peer_of(hostile.number)
+        for number in range(hostile.block[0], hostile.block[0] + trust.MOST_REQUESTS + 10):
+            roles = {"src": number, "auth": number}
+            request = message(core.Message.pickled(("service", "method", core.Kwargs({}))).data, handle=core.CALL_SERVICE, **roles)
+            route = message(f"{number}:x".encode(), handle=core.ADD_ROUTE)
+            end = message(str(number).encode(), handle=core.DEL_ROUTE)
+            for one in (route, request, end):
+                hostile.receive(as_bytes(one, hostile, honest))
+            (asked,) = router.requests
+            router.requests.clear()
+            router.request_served(asked)
+        assert hostile.connected
+        assert peer.requests == 0
+    finally:
+        hostile.close()
+        honest.close()
