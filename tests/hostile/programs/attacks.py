@@ -121,14 +121,14 @@ def in_anothers_name(hands):
 def answers_for_others(hands):
     """Answers to what others were asked."""
     answer = {"rc": 0, "stdout": '{"changed": false, "stdout": "FORGED"}', "stderr": ""}
-    for handle in range(1000, 1500):
+    for handle in set(range(1000, 1500)) - hands.asked:
         hands.send(obj=answer, handle=handle)
     hands.settle()
 
 
 def ends_of_others(hands):
     """Others are dead, says who should not know."""
-    for handle in range(1000, 1500):
+    for handle in set(range(1000, 1500)) - hands.asked:
         hands.send(b"dead", handle=handle, reply_to=999)
     hands.settle()
 

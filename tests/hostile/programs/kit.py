@@ -82,8 +82,21 @@ class Hands:
         _wait(lambda: mitogen.parent_id in router._stream_by_id)
         self.stream = router._stream_by_id[mitogen.parent_id]
         self.answers = []
+        #: Where answers of ours are awaited.
+        self.asked = set()
+        self._listen()
         self.handle = router.add_handler(self._on_answer, persist=True)
         note("number", self.number)
+
+    def _listen(self):
+        route = self.router._async_route
+
+        def note_who_asks(msg, in_stream=None):
+            if in_stream is not None:
+                self.asked.add(msg.reply_to)
+            route(msg, in_stream)
+
+        self.router._async_route = note_who_asks
 
     def _on_answer(self, msg):
         self.answers.append(msg)
