@@ -192,7 +192,6 @@ def _send_files(invocation: Any, planner: NewStylePlanner) -> None:
         told = _told.setdefault(context.context_id, set())
         names = [name for name in planner.get_module_map()["builtin"] if name not in told]
         told.update(names)
-        context.router.responder.allow(context.context_id, _shared_names(invocation, context.router.responder))
         context.router.responder.forward_modules(context, names)
         ansible_mitogen.planner._propagate_deps(invocation, planner, context)
         _sent.add(key)
@@ -233,6 +232,9 @@ def invoke(invocation: Any) -> Any:
     except Exception as exc:  # a parameter that is not for JSON, a limit that cannot be templated
         raise Upstream("parameters") from exc
     _modules.begins(invocation.action, path)
+    context = invocation.connection.context
+    responder = context.router.responder
+    responder.allow(context.context_id, _shared_names(invocation, responder))
     if planner.should_fork():
         invocation.action.module_begun = True
         response = ansible_mitogen.planner._invoke_isolated_task(invocation, planner)

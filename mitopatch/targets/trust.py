@@ -239,16 +239,14 @@ class Router(mitogen.master.Router):  # type: ignore[misc]
 
     def _on_get_resource(self, msg: Any) -> None:
         # Plain Ansible's modules have none. Without an answer, the interpreter would wait for ever.
-        stream = self.stream_by_id(msg.src_id)
-        if msg.is_dead or stream is None:
+        peer = None if msg.is_dead else self.peer_of(msg.src_id)
+        if peer is None:
             return
         if answers.numbers_in(msg.data) != set():
-            self.refuse(self._peers.get(stream), "a request that cannot be read")
+            self.refuse(peer, "a request that cannot be read")
             return
-        answer = mitogen.core.Message.pickled(
-            msg.unpickle(throw=False), None, dst_id=stream.protocol.remote_id, handle=mitogen.core.LOAD_RESOURCE
-        )
-        stream.protocol.send(answer)
+        answer = mitogen.core.Message.pickled(msg.unpickle(throw=False), None, dst_id=peer.number, handle=mitogen.core.LOAD_RESOURCE)
+        peer.stream.protocol.send(answer)
 
     # -- connecting -----------------------------------------------------------------------------------------------
 

@@ -146,3 +146,26 @@ for way in nothing, new, change, remove, order, put, unset, replace, clear:
 """)
         == ""
     )
+
+
+SHARING = """\
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.a.b.plugins.module_utils import help as shared
+AnsibleModule(argument_spec={}).exit_json(word=shared.WORD, inside=shared.__file__.startswith("master:"))
+"""
+
+
+@pytest.mark.usefixtures("bundle_active")
+def test_what_a_collection_shares_is_there_in_a_fork_too(local: Local) -> None:
+    """A module that Mitogen isolates gets what it imports as any other, and need not be sent the upstream way."""
+    files = {
+        "site.yml": "- hosts: all\n  tasks:\n    - name: shares\n      a.b.sharing:\n",
+        "collections/ansible_collections/a/b/plugins/modules/sharing.py": SHARING,
+        "collections/ansible_collections/a/b/plugins/module_utils/help.py": "WORD = 'shared'\n",
+    }
+    variables = f"ansible_connection=local\nansible_python_interpreter={sys.executable}\n"
+    inventory = f"h1\nh2 mitogen_task_isolation=fork\n[all:vars]\n{variables}"
+    plain, patched = local.both(files, inventory=inventory)
+    assert plain.values("word") == patched.values("word") == {"shares": {"h1": "shared", "h2": "shared"}}
+    inside = patched.values("inside")["shares"]
+    assert inside["h2"] == inside["h1"]
